@@ -1,0 +1,40 @@
+# meridian_room(NAME SOURCES a.c ... [LINK room ...] [PRIVATE lib ...])
+#
+# One folder is one static library. Its public headers live in src/NAME/include/NAME/ and reach
+# only those who link it, so that an include against the floors does not compile.
+function(meridian_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include
+                                     PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ROOM_LINK} PRIVATE meridian_flags ${ROOM_PRIVATE})
+endfunction()
+
+# meridian_test(NAME SOURCES a.c ... [LINK room ...]): a cmocka program run by ctest.
+# MERIDIAN_SOURCE_DIR is the repository, for tests that read its files.
+function(meridian_test name)
+  cmake_parse_arguments(T "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE meridian_flags ${T_LINK} PkgConfig::CMOCKA)
+  target_compile_definitions(${name} PRIVATE MERIDIAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_compile_options(${name} PRIVATE -Wno-conversion)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# meridian_fuzz(NAME SOURCES a.c ... [LINK room ...]): LLVMFuzzerTestOneInput in SOURCES.
+# Ordinary builds link it with a driver that replays tests/fuzz/corpus/NAME; MERIDIAN_FUZZ builds
+# link it with libFuzzer as well.
+function(meridian_fuzz name)
+  cmake_parse_arguments(F "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(replay_${name} ${F_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+  target_link_libraries(replay_${name} PRIVATE meridian_flags ${F_LINK})
+  target_compile_options(replay_${name} PRIVATE -Wno-conversion -Wno-missing-prototypes)
+  add_test(NAME fuzz_${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 120)
+  if(MERIDIAN_FUZZ)
+    add_executable(fuzz_${name} ${F_SOURCES})
+    target_link_libraries(fuzz_${name} PRIVATE meridian_flags ${F_LINK} -fsanitize=fuzzer)
+    target_compile_options(fuzz_${name} PRIVATE -Wno-conversion -Wno-missing-prototypes)
+  endif()
+endfunction()
