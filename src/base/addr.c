@@ -1,0 +1,186 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool ip_parse(const char *text, struct ip *out)
+{
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, text, out->b) == 1) {
+        out->family = 4;
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, out->b) == 1) {
+        out->family = 6;
+        return true;
+    }
+    memset(out, 0, sizeof *out);
+    return false;
+}
+
+char *ip_format(const struct ip *ip, char out[IP_TEXT_MAX])
+{
+    if (ip->family == 0 || !inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->b, out, IP_TEXT_MAX))
+        strcpy(out, "-");
+    return out;
+}
+
+int ip_compare(const struct ip *a, const struct ip *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    return memcmp(a->b, b->b, 16);
+}
+
+bool ip_equal(const struct ip *a, const struct ip *b)
+{
+    return ip_compare(a, b) == 0;
+}
+
+void ip_mask(struct ip *ip, unsigned len)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        if (len >= 8)
+            len -= 8;
+        else {
+            ip->b[i] &= (uint8_t)(0xff00u >> len);
+            len = 0;
+        }
+    }
+}
+
+static bool parse_number(const char *text, unsigned max, unsigned *out)
+{
+    if (!*text || strlen(text) > 5)
+        return false;
+    unsigned v = 0;
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return false;
+        v = v * 10 + (unsigned)(*p - '0');
+    }
+    *out = v;
+    return v <= max;
+}
+
+bool ip_prefix_parse(const char *text, struct ip_prefix *out)
+{
+    char buf[PREFIX_TEXT_MAX];
+    memset(out, 0, sizeof *out);
+    if (strlen(text) >= sizeof buf)
+        return false;
+    strcpy(buf, text);
+    char *slash = strchr(buf, '/');
+    if (slash)
+        *slash = '\0';
+    if (!ip_parse(buf, &out->ip))
+        return false;
+    unsigned len = ip_bits(&out->ip);
+    if (slash && !parse_number(slash + 1, len, &len))
+        return false;
+    out->len = (uint8_t)len;
+    struct ip masked = out->ip;
+    ip_mask(&masked, len);
+    return ip_equal(&masked, &out->ip);
+}
+
+char *ip_prefix_format(const struct ip_prefix *p, char out[PREFIX_TEXT_MAX])
+{
+    char ip[IP_TEXT_MAX];
+    snprintf(out, PREFIX_TEXT_MAX, "%s/%u", ip_format(&p->ip, ip), p->len);
+    return out;
+}
+
+bool ip_prefix_contains(const struct ip_prefix *p, const struct ip *ip)
+{
+    if (p->ip.family != ip->family)
+        return false;
+    struct ip masked = *ip;
+    ip_mask(&masked, p->len);
+    return ip_equal(&masked, &p->ip);
+}
+
+bool hostport_parse(const char *text, uint16_t default_port, struct hostport *out)
+{
+    char buf[80];
+    memset(out, 0, sizeof *out);
+    if (strlen(text) >= sizeof buf)
+        return false;
+    strcpy(buf, text);
+    char *host = buf, *port = NULL;
+    if (buf[0] == '[') {
+        char *end = strchr(buf, ']');
+        if (!end)
+            return false;
+        *end = '\0';
+        host = buf + 1;
+        if (end[1] == ':')
+            port = end + 2;
+        else if (end[1])
+            return false;
+    } else {
+        char *colon = strchr(buf, ':');
+        if (colon && !strchr(colon + 1, ':')) {
+            *colon = '\0';
+            port = colon + 1;
+        }
+    }
+    unsigned number = default_port;
+    if (port && (!parse_number(port, 65535, &number) || number == 0))
+        return false;
+    out->port = (uint16_t)number;
+    if (*host == '\0' || strcmp(host, "*") == 0)
+        return port != NULL;
+    return ip_parse(host, &out->ip);
+}
+
+char *hostport_format(const struct hostport *hp, char out[HOSTPORT_TEXT_MAX])
+{
+    char ip[IP_TEXT_MAX] = "*";
+    if (hp->ip.family)
+        ip_format(&hp->ip, ip);
+    snprintf(out, HOSTPORT_TEXT_MAX, hp->ip.family == 6 ? "[%s]:%u" : "%s:%u", ip, hp->port);
+    return out;
+}
+
+void ip_from_sockaddr(const struct sockaddr *sa, struct ip *out)
+{
+    memset(out, 0, sizeof *out);
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)sa;
+        out->family = 4;
+        memcpy(out->b, &in->sin_addr, 4);
+    } else if (sa->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)sa;
+        out->family = 6;
+        memcpy(out->b, &in6->sin6_addr, 16);
+    }
+}
+
+uint16_t port_from_sockaddr(const struct sockaddr *sa)
+{
+    if (sa->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)sa)->sin_port);
+    if (sa->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)sa)->sin6_port);
+    return 0;
+}
+
+socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (ip->family == 6) {
+        struct sockaddr_in6 *in6 = (void *)out;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        memcpy(&in6->sin6_addr, ip->b, 16);
+        return sizeof *in6;
+    }
+    struct sockaddr_in *in = (void *)out;
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    memcpy(&in->sin_addr, ip->b, 4);
+    return sizeof *in;
+}

@@ -1,0 +1,155 @@
+#include "base/arena.h"
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CHUNK_BYTES_MIN (256u * 1024)
+#define PAGE_BYTES 4096u
+
+struct chunk {
+    struct chunk *next;
+    size_t size; /* whole mapping */
+    size_t used;
+};
+
+struct arena {
+    struct chunk *head; /* the chunk that is filled now */
+    size_t budget, total, chunk_next;
+    bool failed, frozen;
+};
+
+static struct chunk *chunk_map(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    struct chunk *c = p;
+    c->size = size;
+    c->used = sizeof *c;
+    return c;
+}
+
+struct arena *arena_create(size_t budget_bytes)
+{
+    struct chunk *c = chunk_map(64u * 1024);
+    if (!c)
+        return NULL;
+    struct arena *a = (struct arena *)(void *)(c + 1);
+    c->used += sizeof *a;
+    *a = (struct arena){
+        .head = c, .budget = budget_bytes, .total = c->size, .chunk_next = CHUNK_BYTES_MIN};
+    return a;
+}
+
+void arena_destroy(struct arena *a)
+{
+    struct chunk *c = a ? a->head : NULL;
+    while (c) { /* the arena itself lies in the last chunk of the list */
+        struct chunk *next = c->next;
+        munmap(c, c->size);
+        c = next;
+    }
+}
+
+static bool grow(struct arena *a, size_t need)
+{
+    size_t size = a->chunk_next;
+    if (size < need + sizeof(struct chunk) + PAGE_BYTES)
+        size = (need + sizeof(struct chunk) + 2 * PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+    if (a->budget && a->total + size > a->budget)
+        return false;
+    struct chunk *c = chunk_map(size);
+    if (!c)
+        return false;
+    c->next = a->head;
+    a->head = c;
+    a->total += size;
+    if (a->chunk_next < (4u << 20))
+        a->chunk_next *= 2;
+    return true;
+}
+
+void *arena_alloc_aligned(struct arena *a, size_t size, size_t align)
+{
+    CHECK(!a->frozen);
+    if (size > SIZE_MAX / 2) {
+        a->failed = true;
+        return NULL;
+    }
+    for (int attempt = 0; attempt < 2; attempt++) {
+        struct chunk *c = a->head;
+        size_t at = (c->used + align - 1) & ~(align - 1);
+        if (at <= c->size && size <= c->size - at) {
+            c->used = at + size;
+            return (char *)c + at;
+        }
+        if (!grow(a, size + align))
+            break;
+    }
+    a->failed = true;
+    return NULL;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return arena_alloc_aligned(a, size, 16);
+}
+
+void *arena_dup(struct arena *a, const void *bytes, size_t len)
+{
+    void *p = arena_alloc_aligned(a, len ? len : 1, 1);
+    if (p && len)
+        memcpy(p, bytes, len);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    return arena_dup(a, s, strlen(s) + 1);
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *s = n < 0 ? NULL : arena_alloc_aligned(a, (size_t)n + 1, 1);
+    if (s)
+        vsnprintf(s, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return s;
+}
+
+bool arena_failed(const struct arena *a)
+{
+    return a->failed;
+}
+
+void arena_fail(struct arena *a)
+{
+    a->failed = true;
+}
+
+size_t arena_size_bytes(const struct arena *a)
+{
+    return a->total;
+}
+
+void arena_freeze(struct arena *a)
+{
+    CHECK(!a->frozen);
+    a->frozen = true;
+#ifdef MERIDIAN_CHECKED
+    for (struct chunk *c = a->head; c;) {
+        struct chunk *next = c->next;
+        CHECK(mprotect(c, c->size, PROT_READ) == 0);
+        c = next;
+    }
+#endif
+}

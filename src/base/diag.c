@@ -1,0 +1,74 @@
+#include "base/diag.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((format(printf, 4, 0))) static void add(struct diag *d, enum diag_level level,
+                                                      const char *where, const char *fmt,
+                                                      va_list ap)
+{
+    if (!d)
+        return;
+    if (level == DIAG_ERROR)
+        d->errors++;
+    else
+        d->warnings++;
+    if (d->n == DIAG_FINDINGS_MAX)
+        return;
+    struct diag_finding *f = &d->findings[d->n];
+    f->level = level;
+    f->where = strdup(where ? where : "");
+    if (!f->where)
+        return;
+    if (vasprintf(&f->text, fmt, ap) < 0) {
+        free(f->where);
+        f->where = NULL;
+        return;
+    }
+    d->n++;
+}
+
+enum err diag_error(struct diag *d, enum err e, const char *where, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(d, DIAG_ERROR, where, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+void diag_warning(struct diag *d, const char *where, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(d, DIAG_WARNING, where, fmt, ap);
+    va_end(ap);
+}
+
+const char *diag_first(const struct diag *d, char *out, size_t cap)
+{
+    const struct diag_finding *pick = NULL;
+    for (size_t i = 0; d && i < d->n && !pick; i++)
+        if (d->findings[i].level == DIAG_ERROR)
+            pick = &d->findings[i];
+    if (!pick && d && d->n)
+        pick = &d->findings[0];
+    if (!pick)
+        out[0] = '\0';
+    else if (pick->where[0])
+        snprintf(out, cap, "%s: %s", pick->where, pick->text);
+    else
+        snprintf(out, cap, "%s", pick->text);
+    return out;
+}
+
+void diag_fini(struct diag *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        free(d->findings[i].where);
+        free(d->findings[i].text);
+    }
+    memset(d, 0, sizeof *d);
+}
