@@ -1,0 +1,44 @@
+/* geo/client: who is asking, where we look it up, and what scope the answer may claim.
+ * Client    the EDNS Client Subnet if present and its source is not 0, else the source address.
+ * Embedded  an IPv6 address that carries an IPv4 client (mapped, 6to4, Teredo with its inverted bits,
+ *           NAT64 64:ff9b::/96) is looked up as that client where at least 24 of its bits are given;
+ *           the scope is then the IPv4 scope plus the offset (Teredo: 128). With fewer bits the IPv6
+ *           entry decides and the scope is offset + 24 (Teredo: 128), longer than the source.
+ * Private   a private subnet that no rule of the view names: the source address decides, the scope
+ *           covers the private block as far as the view is uniform (its leaf's scope).
+ * Hash      over the /24 or /48 of the client subnet, or over the full source address where no subnet
+ *           was used. hash_scope is what the scope must at least be when the hash decided: 24 or 48
+ *           (plus the offset for embedded ones); 0 without a subnet.
+ * Threads   [worker]; pure.
+ * Spec      RFC 7871 §7.1.2, §7.2.1, §10; RFC 3056 (6to4), RFC 4380 §4 (Teredo), RFC 6052 §2.2. */
+#pragma once
+
+#include "geo/view.h"
+
+enum geo_client_from {
+    GEO_FROM_SUBNET,          /* the client subnet */
+    GEO_FROM_SOURCE,          /* no usable subnet: the source address */
+    GEO_FROM_SOURCE_PRIVATE   /* a private subnet was given and does not count */
+};
+
+struct geo_client_in {
+    struct ip subnet;   /* family 0: none */
+    uint8_t subnet_len; /* SOURCE PREFIX-LENGTH */
+    struct ip source;   /* of the packet */
+};
+
+struct geo_client {
+    uint16_t class;
+    uint8_t scope;        /* for the ECS option: 0 when no subnet was given */
+    uint8_t hash_scope;   /* scope = max(scope, hash_scope) when a hash decided */
+    uint8_t from;         /* enum geo_client_from */
+    struct ip looked_up;  /* the address that was looked up (unmapped) */
+    struct ip network;    /* what the hash covers */
+    uint8_t network_len;
+};
+
+struct geo_client geo_client_locate(const struct geo_view *v, const struct geo_client_in *in);
+/* The part that needs no view: the address to look up and the hash network. An EMBEDDED address with
+ * enough bits gives its IPv4 client and the offset (0 for none). */
+struct ip geo_client_unmap(const struct ip *ip, unsigned bits_given, unsigned *offset);
+bool geo_is_private(const struct ip *ip);
