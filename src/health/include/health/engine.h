@@ -1,0 +1,212 @@
+/* health/engine: evidence in, availability out. A pure state machine: events with `now`, the next due
+ * time, and what it wants done; no clock, no socket, no allocation after create.
+ * Rules     product.md "Health and the failover engine"; docs/failover.md has the state diagram.
+ * Shape     three levels: endpoint; site (one service in one region: the error-rate window, degrade,
+ *           hold, ramp, panic live here); region (overrides, and agreement of most of its services).
+ *           The effective availability of an endpoint is the smallest of the three.
+ * Indices   endpoints, sites, services and regions are numbered by the caller (the snapshot's slots).
+ *           State moves from one numbering to the next by key (service name, region name, address).
+ * Owns      its state, in one allocation. Lifetime: create to destroy.
+ * Threads   the control thread only.
+ * Units     *_ms milliseconds; now_ms monotonic and never going backwards (a step back is held);
+ *           wall_ms only for showing; availability in 1/65536 (base/avail.h).
+ * Repeat    same inputs, same outputs, same events: no randomness. */
+#pragma once
+
+#include "base/avail.h"
+#include "base/err.h"
+#include "base/log.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEALTH_NONE UINT32_MAX
+#define HEALTH_TEXT_MAX 160
+
+enum health_override { HEALTH_AUTO, HEALTH_UP, HEALTH_DRAIN, HEALTH_DOWN };
+enum health_failback { HEALTH_FAILBACK_AUTO, HEALTH_FAILBACK_AFTER, HEALTH_FAILBACK_HOLD };
+
+struct health_endpoint_config {
+    const char *address; /* key, and text for events: "203.0.113.10" */
+    const char *target;  /* for events: "203.0.113.10:80" */
+    const char *probe;   /* name, "" when it has none: then it is always up by observation */
+    uint32_t site;
+    uint32_t weight;
+    bool probed;
+    uint32_t interval_ms, timeout_ms, fall, rise;
+};
+struct health_site_config { /* one service in one region */
+    uint32_t service, region;
+    uint32_t endpoint_first, endpoint_n;
+};
+struct health_service_config {
+    const char *name;
+    uint32_t ttl_s, ttl_moving_s;
+    double degrade, fail;   /* error rates, 0.05 and 0.50 */
+    uint32_t ramp_ms;       /* 60 s */
+    uint32_t hold_ms;       /* 0: the larger of 30 s and the TTL */
+    uint32_t window_ms;     /* 0: the larger of 60 s and 20 intervals */
+    double panic;           /* 0.5 */
+    uint32_t min_regions;   /* 1 */
+    double min_capacity;    /* 0: share of full weight that gradual moves must leave */
+    enum health_failback failback;
+    uint32_t failback_after_ms;
+};
+struct health_region_config {
+    const char *name;
+};
+struct health_config { /* borrowed for the engine's lifetime: the caller keeps it alive */
+    const struct health_endpoint_config *endpoint;
+    const struct health_site_config *site;
+    const struct health_service_config *service;
+    const struct health_region_config *region;
+    uint32_t endpoints_n, sites_n, services_n, regions_n;
+    double dead_band;       /* 0.05 */
+    uint32_t samples_min;   /* 10 */
+};
+
+/* What the engine says happened: one line of the log each. */
+enum health_event_kind {
+    HEALTH_EVENT_PROBE,        /* a failing probe (each), or the first good one after failures */
+    HEALTH_EVENT_ENDPOINT,     /* up -> down, down -> up, unknown -> … : observed state */
+    HEALTH_EVENT_AVAILABILITY, /* the effective value of a site or region changed */
+    HEALTH_EVENT_HOLD,         /* a wanted change is held back: would=, blocked-by= */
+    HEALTH_EVENT_ISOLATED,     /* failures without a witness: nothing moves */
+    HEALTH_EVENT_OVERRIDE      /* a person's word, or its end */
+};
+struct health_event {
+    enum health_event_kind kind;
+    enum log_level level;
+    int64_t wall_ms;
+    uint32_t service, region, endpoint; /* HEALTH_NONE where it does not apply */
+    uint32_t before, after;   /* availability */
+    char text[HEALTH_TEXT_MAX * 2]; /* "203.0.113.10 up -> down rule=fall cause=\"3 failures in a row\"" */
+    const char *rule;         /* "fall", "rise", "degrade", "ramp", "override", "panic", … */
+};
+
+/* What it wants done. */
+enum health_action_kind {
+    HEALTH_ACTION_PROBE /* probe this endpoint at at_ms or soon after (confirmation or witness) */
+};
+struct health_action {
+    enum health_action_kind kind;
+    uint32_t endpoint;
+    int64_t at_ms;
+    bool confirm; /* counts for fall and rise only: hand it back in the result */
+};
+
+struct health_sample {
+    uint32_t endpoint;
+    bool ok;
+    bool confirm;       /* from HEALTH_ACTION_PROBE with confirm */
+    bool late;          /* the prober was late itself: counts for nothing */
+    int64_t started_ms; /* monotonic, when the probe was sent */
+    int64_t now_ms, wall_ms;
+    uint32_t latency_us;
+    char text[HEALTH_TEXT_MAX]; /* "timeout after 2000 ms", "200 in 12 ms" */
+};
+
+struct health;
+
+enum err health_create(const struct health_config *config, int64_t now_ms, int64_t wall_ms,
+                       struct health **out) WARN_UNUSED;
+void health_destroy(struct health **h);
+/* Takes over by key what old knows of endpoints, sites, services and regions that still exist; what
+ * is new starts unknown. old stays valid and unchanged. */
+void health_adopt(struct health *h, const struct health *old);
+
+/* Evidence and orders. Each may add events and actions, collected with health_take_*. */
+void health_sample(struct health *h, const struct health_sample *s);
+struct health_order {
+    enum health_override state;
+    uint32_t to;           /* HEALTH_DRAIN of a region: availability to keep, AVAIL_NONE for all away */
+    int64_t over_ms;       /* spread the move over this time; 0: at once */
+    int64_t until_wall_ms; /* 0: no end */
+    const char *author, *reason; /* copied, shortened */
+};
+void health_order_region(struct health *h, uint32_t region, const struct health_order *o,
+                         int64_t now_ms, int64_t wall_ms);
+void health_order_endpoint(struct health *h, uint32_t endpoint, const struct health_order *o,
+                           int64_t now_ms, int64_t wall_ms);
+/* Lets back a region, or one service in it, that --failback hold keeps out. Sites of the region. */
+void health_release_region(struct health *h, uint32_t region, int64_t now_ms, int64_t wall_ms);
+
+/* Time. health_advance does what is due at now; health_due is when to call it next (INT64_MAX: never). */
+void health_advance(struct health *h, int64_t now_ms, int64_t wall_ms);
+int64_t health_due(const struct health *h);
+
+/* What is in force: the words of the board. Low 17 bits availability, then flags. */
+#define HEALTH_WORD_AVAIL 0x1ffffu
+#define HEALTH_WORD_DRAIN 0x40000000u /* takes no new clients, used before any dead one */
+#define HEALTH_WORD_OFF 0x80000000u   /* switched off by a person: never answered */
+uint32_t health_endpoint_word(const struct health *h, uint32_t endpoint);
+uint32_t health_site_word(const struct health *h, uint32_t site);
+uint32_t health_region_word(const struct health *h, uint32_t region);
+uint32_t health_service_ttl_s(const struct health *h, uint32_t service); /* the one to answer with now */
+
+/* Fill at most cap, return how many; call until it returns less than cap. Events lost to a full
+ * internal queue are counted in health_events_lost. */
+size_t health_take_events(struct health *h, struct health_event *out, size_t cap);
+size_t health_take_actions(struct health *h, struct health_action *out, size_t cap);
+uint64_t health_events_lost(const struct health *h);
+/* Slots whose word changed since the last call, so that the board is written in O(changes):
+ * level 0 endpoint, 1 site, 2 region, 3 service TTL. */
+struct health_change {
+    uint8_t level;
+    uint32_t index;
+};
+size_t health_take_changes(struct health *h, struct health_change *out, size_t cap);
+
+/* For status and for the state that survives a restart. */
+enum health_observed { HEALTH_OBSERVED_UNKNOWN, HEALTH_OBSERVED_UP, HEALTH_OBSERVED_DEGRADED, HEALTH_OBSERVED_DOWN };
+struct health_endpoint_view {
+    enum health_override set;
+    enum health_observed observed;
+    uint32_t effective;      /* min of the three levels */
+    uint32_t streak;         /* failures or successes in a row */
+    bool streak_ok;
+    uint32_t latency_us;     /* smoothed, 0 unknown */
+    int64_t since_wall_ms;   /* of the effective value */
+    char why[HEALTH_TEXT_MAX]; /* "3 failures in a row: timeout after 2000 ms", "ana until …: reason", "-" */
+    char last[HEALTH_TEXT_MAX];
+};
+struct health_site_view {
+    enum health_observed observed;
+    uint32_t effective;
+    double error_rate, error_rate_low; /* in the window; low is the 95 % bound */
+    uint32_t samples, failures;
+    uint32_t latency_us;
+    int64_t since_wall_ms;
+    bool moving;
+    char why[HEALTH_TEXT_MAX];
+};
+struct health_region_view {
+    enum health_override set;
+    uint32_t set_to;          /* with HEALTH_DRAIN */
+    int64_t set_until_wall_ms;
+    char set_author[40], set_reason[80];
+    enum health_observed observed;
+    uint32_t effective;
+    double error_rate;
+    uint32_t latency_us;
+    int64_t since_wall_ms;
+    char why[HEALTH_TEXT_MAX];
+};
+void health_endpoint_show(const struct health *h, uint32_t endpoint, struct health_endpoint_view *out);
+void health_site_show(const struct health *h, uint32_t site, struct health_site_view *out);
+void health_region_show(const struct health *h, uint32_t region, struct health_region_view *out);
+
+/* State that survives a restart: what health_save gives, keyed by text, health_restore takes back on a
+ * fresh engine. Restored availabilities serve until fresh evidence says otherwise. */
+struct health_saved {
+    const char *service, *region, *address; /* address NULL: a site; service NULL too: a region */
+    uint8_t observed;
+    uint32_t avail;        /* own level's availability */
+    uint32_t hold_left_ms; /* remaining hold */
+    bool released, kept_out; /* failback hold */
+    int64_t since_wall_ms;
+    char why[HEALTH_TEXT_MAX];
+};
+/* Calls fn for each endpoint, site and region whose state differs from fresh-and-full. */
+void health_save(const struct health *h, void (*fn)(void *ctx, const struct health_saved *s), void *ctx);
+void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms);
