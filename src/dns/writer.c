@@ -1,0 +1,144 @@
+#include "dns/writer.h"
+
+#include <string.h>
+
+#define POINTER 0xc000u /* RFC 1035 §4.1.4 */
+
+static uint8_t *put16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+    return p + 2;
+}
+
+/* n octets at the cursor to be filled in, or NULL and the overflow mark: a record is written whole
+ * or not at all. */
+static uint8_t *take(struct dns_writer *w, size_t n)
+{
+    if (w->overflow || n > w->cap - w->len) {
+        w->overflow = true;
+        return NULL;
+    }
+    uint8_t *p = w->buf + w->len;
+    w->len += n;
+    return p;
+}
+
+void dns_put_bytes(struct dns_writer *w, const void *bytes, size_t len)
+{
+    uint8_t *p = take(w, len);
+    if (p && len > 0)
+        memcpy(p, bytes, len);
+}
+
+void dns_writer_begin(struct dns_writer *w, uint8_t *buf, size_t cap, const uint8_t *msg,
+                      const struct dns_query *q)
+{
+    *w = (struct dns_writer){.buf = buf, .cap = cap, .rclass = DNS_IN};
+    if (!q->has_question) {
+        (void)take(w, DNS_HEADER_BYTES);
+        return;
+    }
+    if (q->qclass == DNS_CH)
+        w->rclass = DNS_CH;
+    /* The header octets copied along are written over by dns_writer_finish. */
+    dns_put_bytes(w, msg, q->question_end);
+    w->counts[DNS_SECTION_QUESTION] = 1;
+}
+
+void dns_writer_rr(struct dns_writer *w, enum dns_section section, uint16_t owner,
+                   const uint8_t *wire, size_t wire_len, uint16_t type, uint32_t ttl,
+                   const void *rdata, size_t rdata_len)
+{
+    unsigned target = owner == DNS_OWNER_QNAME ? DNS_HEADER_BYTES : owner;
+    bool pointer = owner != DNS_OWNER_WIRE;
+    if ((pointer && target >= 0x4000) || rdata_len > UINT16_MAX) {
+        w->overflow = true; /* not to be said in a message */
+        return;
+    }
+    uint8_t *p = take(w, (pointer ? 2 : wire_len) + DNS_RR_BYTES + rdata_len);
+    if (!p)
+        return;
+    if (pointer) {
+        p = put16(p, POINTER | target);
+    } else {
+        memcpy(p, wire, wire_len);
+        p += wire_len;
+    }
+    p = put16(p, type);
+    p = put16(p, w->rclass);
+    p = put16(p, ttl >> 16);
+    p = put16(p, ttl);
+    p = put16(p, (unsigned)rdata_len);
+    if (rdata_len > 0)
+        memcpy(p, rdata, rdata_len);
+    w->counts[section]++;
+}
+
+static size_t ecs_size(const struct dns_query *q)
+{
+    return q->ecs.present ? DNS_OPTION_BYTES + DNS_ECS_BYTES + (size_t)q->ecs.addr_octets : 0;
+}
+
+static size_t nsid_size(const struct dns_query *q, size_t nsid_len)
+{
+    return q->nsid && nsid_len > 0 ? DNS_OPTION_BYTES + nsid_len : 0;
+}
+
+size_t dns_opt_size(const struct dns_query *q, size_t nsid_len)
+{
+    return q->edns ? DNS_OPT_BYTES + nsid_size(q, nsid_len) + ecs_size(q) : 0;
+}
+
+static uint8_t *put_ecs(uint8_t *p, const struct dns_ecs *ecs, uint8_t scope)
+{
+    p = put16(p, DNS_OPTION_ECS);
+    p = put16(p, DNS_ECS_BYTES + (unsigned)ecs->addr_octets);
+    p = put16(p, ecs->family);
+    *p++ = ecs->source;
+    *p++ = scope;
+    memcpy(p, ecs->ip.b, ecs->addr_octets);
+    return p + ecs->addr_octets;
+}
+
+void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
+                    const struct dns_opt_reply *opt)
+{
+    if (!q->edns)
+        return;
+    size_t size = dns_opt_size(q, opt->nsid_len);
+    uint8_t *p = take(w, size);
+    if (!p)
+        return;
+    *p++ = 0; /* the root */
+    p = put16(p, DNS_OPT);
+    p = put16(p, DNS_UDP_EDNS_MAX);
+    *p++ = (uint8_t)(opt->rcode >> 4);
+    *p++ = 0; /* our version, also in BADVERS: RFC 6891 §6.1.3 */
+    p = put16(p, q->edns_do ? 0x8000 : 0);
+    p = put16(p, (unsigned)(size - DNS_OPT_BYTES));
+    if (nsid_size(q, opt->nsid_len) > 0) {
+        p = put16(p, DNS_OPTION_NSID);
+        p = put16(p, (unsigned)opt->nsid_len);
+        memcpy(p, opt->nsid, opt->nsid_len);
+        p += opt->nsid_len;
+    }
+    if (q->ecs.present)
+        put_ecs(p, &q->ecs, opt->ecs_scope);
+    w->counts[DNS_SECTION_ADDITIONAL]++;
+}
+
+size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
+                         const struct dns_reply_flags *flags)
+{
+    if (w->len < DNS_HEADER_BYTES)
+        return 0;
+    unsigned bits = 0x8000u | (unsigned)q->opcode << 11 | (unsigned)flags->aa << 10 |
+                    (unsigned)flags->tc << 9 | (unsigned)q->rd << 8 | (unsigned)q->cd << 4 |
+                    (flags->rcode & 15);
+    uint8_t *p = put16(w->buf, q->id);
+    p = put16(p, bits);
+    for (int i = 0; i < 4; i++)
+        p = put16(p, w->counts[i]);
+    return w->len;
+}

@@ -1,0 +1,1 @@
+meridian_fuzz(dns_query SOURCES dns_query.c LINK dns)
