@@ -1,0 +1,415 @@
+#include "steer/choose.h"
+
+#include "base/hash.h"
+#include "model/model.h"
+
+/* ---------------------------------------------------------------------------------- the request */
+
+enum level {                /* which endpoints count, one after the other until one is found */
+             LEVEL_PLACE,   /* weight above 0, as if everything were at 1 */
+             LEVEL_FULL,    /* weight above 0, availability 1 */
+             LEVEL_PARTIAL, /* weight above 0, availability above 0 */
+             LEVEL_ZERO,    /* weight 0, availability above 0 */
+             LEVEL_DRAINED, /* drained, but not dead */
+             LEVEL_OPEN     /* whatever a person has not switched off */
+};
+
+struct choice {
+    const struct steer_tables *t;
+    const struct steer_service *svc;
+    const uint16_t *row;
+    uint16_t row_n;
+    uint8_t family;
+    const struct steer_client *client;
+    struct steer_plan *plan;
+};
+
+struct group { /* items [first, end) of the row */
+    uint16_t first, end;
+};
+
+static inline uint32_t word(const _Atomic uint32_t *w, uint32_t i)
+{
+    return atomic_load_explicit(&w[i], memory_order_relaxed);
+}
+
+static inline uint32_t word_avail(uint32_t w)
+{
+    return w & STEER_WORD_AVAIL;
+}
+
+static inline uint32_t min32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline const struct steer_site *site_of(const struct choice *c, uint16_t item)
+{
+    return &c->t->site[c->svc->site_first + (item & STEER_UNIT)];
+}
+
+/* Region and site together: what every endpoint of the site is bounded by. */
+struct bound {
+    uint32_t avail, flags;
+    uint32_t alive; /* the same with drains ignored: not dead? */
+};
+
+static inline struct bound site_bound(const struct steer_tables *t, const struct steer_site *s)
+{
+    uint32_t r = word(t->board.region, s->region), w = word(t->board.site, s->board_site);
+    return (struct bound){.avail = min32(word_avail(r), word_avail(w)),
+                          .flags = (r | w) & ~STEER_WORD_AVAIL,
+                          .alive = min32(r & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(r),
+                                         w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
+}
+
+static inline struct bound endpoint_bound(const struct steer_tables *t, uint32_t endpoint,
+                                          struct bound site)
+{
+    uint32_t w = word(t->board.endpoint, endpoint);
+    return (struct bound){.avail = min32(site.avail, word_avail(w)),
+                          .flags = site.flags | (w & ~STEER_WORD_AVAIL),
+                          .alive =
+                              min32(site.alive, w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
+}
+
+uint32_t steer_effective(const struct steer_tables *t, uint32_t endpoint, uint32_t *flags)
+{
+    struct bound b =
+        endpoint_bound(t, endpoint, site_bound(t, &t->site[t->endpoint[endpoint].site]));
+    if (flags)
+        *flags = b.flags;
+    return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : b.avail;
+}
+
+/* What an endpoint weighs at a level; 0 when it does not count there. */
+static inline uint64_t level_weight(const struct steer_endpoint *e, struct bound b,
+                                    enum level level)
+{
+    if (b.flags & STEER_WORD_OFF && level != LEVEL_PLACE)
+        return 0;
+    bool drained = (b.flags & STEER_WORD_DRAIN) != 0;
+    switch (level) {
+    case LEVEL_PLACE:
+        return e->weight;
+    case LEVEL_FULL:
+        return !drained && b.avail == AVAIL_FULL ? e->weight : 0;
+    case LEVEL_PARTIAL:
+        return drained ? 0 : (uint64_t)e->weight * b.avail;
+    case LEVEL_ZERO:
+        return !drained && e->weight == 0 && b.avail > 0;
+    case LEVEL_DRAINED:
+        return drained && b.alive > 0 ? (e->weight ? e->weight : 1) : 0;
+    case LEVEL_OPEN:
+        return e->weight ? e->weight : 1;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------- picking one endpoint */
+
+static inline bool allowed(const struct choice *c, const struct steer_site *s)
+{
+    return (c->client->allowed >> s->region & 1) != 0;
+}
+
+static inline uint64_t random_below(struct rng *rng, uint64_t n)
+{
+    return (uint64_t)(((__uint128_t)rng_next(rng) * n) >> 64);
+}
+
+/* Calls for each endpoint of the right family in items [first, end) that counts at the level. */
+#define EACH_CANDIDATE(c, first, end, level, body)                                                 \
+    for (uint16_t item_ = (first); item_ < (end); item_++) {                                       \
+        const struct steer_site *site = site_of((c), (c)->row[item_]);                             \
+        if (!allowed((c), site))                                                                   \
+            continue;                                                                              \
+        struct bound bound_ = site_bound((c)->t, site);                                            \
+        for (uint32_t i = site->endpoint_first, e_ = i + site->endpoint_n; i < e_; i++) {          \
+            const struct steer_endpoint *e = &(c)->t->endpoint[i];                                 \
+            if (e->family != (c)->family)                                                          \
+                continue;                                                                          \
+            struct bound b = endpoint_bound((c)->t, i, bound_);                                    \
+            uint64_t weight = level_weight(e, b, (level));                                         \
+            if (weight == 0)                                                                       \
+                continue;                                                                          \
+            body                                                                                   \
+        }                                                                                          \
+    }
+
+static uint32_t pick_weighted(const struct choice *c, uint16_t first, uint16_t end,
+                              enum level level)
+{
+    uint64_t total = 0;
+    uint32_t n = 0, found = STEER_NONE;
+    EACH_CANDIDATE(c, first, end, level, {
+        total += weight;
+        found = i;
+        n++;
+    })
+    if (n <= 1)
+        return found;
+    uint64_t at = random_below(c->client->rng, total);
+    EACH_CANDIDATE(c, first, end, level, {
+        if (at < weight)
+            return i;
+        at -= weight;
+    })
+    return found; /* the board moved between the two passes: the last candidate is as good */
+}
+
+/* The best so far by rendezvous: the smallest cost/weight, compared without dividing. */
+struct best {
+    uint32_t index;
+    uint64_t cost, weight;
+};
+
+static inline void consider(struct best *best, uint32_t index, uint64_t cost, uint64_t weight)
+{
+    if (best->index == STEER_NONE ||
+        (__uint128_t)cost * best->weight < (__uint128_t)best->cost * weight)
+        *best = (struct best){index, cost, weight};
+}
+
+/* The region first, by its own weight so that A and AAAA agree; where no member is at 1, scaled
+ * with the best availability it has. */
+static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end, enum level level)
+{
+    struct best best = {.index = STEER_NONE};
+    for (uint16_t item = first; item < end; item++) {
+        uint32_t top = 0;
+        const struct steer_site *s = site_of(c, c->row[item]);
+        EACH_CANDIDATE(c, item, item + 1, level,
+                       { top = b.avail > top || !top ? (b.avail ? b.avail : 1) : top; })
+        if (!top)
+            continue;
+        if (best.index != STEER_NONE)
+            c->plan->hashed = true;
+        uint64_t weight = s->weight ? s->weight : 1;
+        consider(&best, item, steer_rendezvous_cost(c->client->hash, s->hash),
+                 level == LEVEL_PARTIAL ? weight * top : weight);
+    }
+    return (uint16_t)(best.index == STEER_NONE ? end : best.index);
+}
+
+static uint32_t pick_sticky(const struct choice *c, uint16_t first, uint16_t end, enum level level)
+{
+    uint16_t item = sticky_item(c, first, end, level);
+    if (item == end)
+        return STEER_NONE;
+    struct best best = {.index = STEER_NONE};
+    EACH_CANDIDATE(c, item, item + 1, level, {
+        if (best.index != STEER_NONE)
+            c->plan->hashed = true;
+        consider(&best, i, steer_rendezvous_cost(c->client->hash, e->hash), weight);
+    })
+    return best.index;
+}
+
+static uint32_t pick(const struct choice *c, uint16_t first, uint16_t end, enum level level)
+{
+    return c->svc->chooser == STEP_STICKY ? pick_sticky(c, first, end, level)
+                                          : pick_weighted(c, first, end, level);
+}
+
+/* ----------------------------------------------------------------------------------- the groups */
+
+/* The group that starts at first: where it ends. */
+static inline uint16_t group_end(const struct choice *c, uint16_t first)
+{
+    uint16_t end = (uint16_t)(first + 1);
+    while (end < c->row_n && !(c->row[end] & STEER_GROUP))
+        end++;
+    return end;
+}
+
+/* The first group that has one at this level. */
+static uint32_t pick_by_group(const struct choice *c, enum level level, struct group *where)
+{
+    for (uint16_t first = 0, end; first < c->row_n; first = end) {
+        end = group_end(c, first);
+        uint32_t e = pick(c, first, end, level);
+        if (e != STEER_NONE) {
+            *where = (struct group){first, end};
+            return e;
+        }
+    }
+    return STEER_NONE;
+}
+
+/* Is any member of the group between 0 and 1? Then who stays is a matter of the client's hash. */
+static bool any_fraction(const struct choice *c, struct group g)
+{
+    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
+        if (!(b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) && b.avail > 0 && b.avail < AVAIL_FULL)
+            return true;
+    })
+    return false;
+}
+
+static bool any_alive(const struct steer_tables *t, const struct steer_service *svc)
+{
+    for (uint32_t s = 0; s < svc->site_n; s++) {
+        const struct steer_site *site = &t->site[svc->site_first + s];
+        struct bound sb = site_bound(t, site);
+        for (uint32_t i = site->endpoint_first; i < site->endpoint_first + site->endpoint_n; i++) {
+            struct bound b = endpoint_bound(t, i, sb);
+            if (!(b.flags & STEER_WORD_OFF) && b.alive > 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ----------------------------------------------------------------------------------- the answer */
+
+static bool answer_one(struct steer_plan *plan, uint32_t endpoint, enum steer_why why)
+{
+    if (endpoint == STEER_NONE)
+        return false;
+    plan->endpoint[0] = endpoint;
+    plan->n = 1;
+    plan->why = (uint8_t)why;
+    return true;
+}
+
+/* Weighted and sticky: one endpoint. */
+static bool choose_one(const struct choice *c)
+{
+    struct group home, where;
+    uint32_t e = pick_by_group(c, LEVEL_PLACE, &home);
+    if (e != STEER_NONE) {
+        const struct steer_site *site = &c->t->site[c->t->endpoint[e].site];
+        uint32_t avail = steer_effective(c->t, e, NULL);
+        bool alone = home.end == home.first + 1 && site->endpoint_n == 1;
+        if (alone ? avail > 0 && avail < AVAIL_FULL : any_fraction(c, home))
+            c->plan->hashed = true;
+        if (steer_stays(c->client->hash, site->hash, avail))
+            return answer_one(c->plan, e, STEER_WHY_HOME);
+        if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
+            return true;
+    }
+    return answer_one(c->plan, pick(c, 0, c->row_n, LEVEL_PARTIAL), STEER_WHY_PARTIAL) ||
+           answer_one(c->plan, pick_by_group(c, LEVEL_ZERO, &where), STEER_WHY_ZERO) ||
+           answer_one(c->plan, pick_by_group(c, LEVEL_DRAINED, &where), STEER_WHY_DRAINED);
+}
+
+/* The members of a group at a level; with `staying` only those that keep this client. */
+static void collect(const struct choice *c, struct group g, enum level level, bool staying)
+{
+    EACH_CANDIDATE(c, g.first, g.end, level, {
+        bool out = (b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) != 0;
+        if (staying && (out || !steer_stays(c->client->hash, site->hash, b.avail)))
+            continue;
+        if (c->plan->n < STEER_ANSWERS_MAX)
+            c->plan->endpoint[c->plan->n++] = i;
+    })
+}
+
+static bool collect_by_group(const struct choice *c, enum level level, bool staying,
+                             enum steer_why why)
+{
+    for (uint16_t first = 0, end; first < c->row_n; first = end) {
+        end = group_end(c, first);
+        struct group g = {first, end};
+        if (staying && any_fraction(c, g))
+            c->plan->hashed = true;
+        collect(c, g, level, staying);
+        if (c->plan->n) {
+            c->plan->why = (uint8_t)(why == STEER_WHY_HOME && first > 0 ? STEER_WHY_MOVED : why);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `all`: every live endpoint of the first group that has one. */
+static bool choose_all(const struct choice *c)
+{
+    return collect_by_group(c, LEVEL_PLACE, true, STEER_WHY_HOME) ||
+           collect_by_group(c, LEVEL_PARTIAL, false, STEER_WHY_PARTIAL) ||
+           collect_by_group(c, LEVEL_ZERO, false, STEER_WHY_ZERO) ||
+           collect_by_group(c, LEVEL_DRAINED, false, STEER_WHY_DRAINED);
+}
+
+static void shuffle(const struct choice *c)
+{
+    uint32_t *e = c->plan->endpoint;
+    for (uint32_t i = c->plan->n; i > 1; i--) {
+        uint32_t j = rng_below(c->client->rng, i), x = e[i - 1];
+        e[i - 1] = e[j];
+        e[j] = x;
+    }
+    if (c->svc->answers_max && c->plan->n > c->svc->answers_max)
+        c->plan->n = c->svc->answers_max;
+}
+
+static void choose_when_empty(const struct choice *c)
+{
+    struct steer_plan *plan = c->plan;
+    struct group where;
+    bool alive = any_alive(c->t, c->svc);
+    if (!alive && c->svc->on_empty == ON_EMPTY_NODATA) {
+        plan->why = STEER_WHY_NODATA;
+        return;
+    }
+    if (c->svc->on_empty == ON_EMPTY_SERVICE && !c->client->ignore_on_empty_service) {
+        plan->why = STEER_WHY_SERVICE;
+        return;
+    }
+    if (c->svc->chooser == STEP_ALL)
+        collect_by_group(c, LEVEL_OPEN, false, STEER_WHY_FAIL_OPEN);
+    else
+        answer_one(plan, pick_by_group(c, LEVEL_OPEN, &where), STEER_WHY_FAIL_OPEN);
+    if (!plan->n)
+        plan->why = STEER_WHY_OFF;
+}
+
+void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                  uint16_t row_n, enum steer_family family, const struct steer_client *client,
+                  struct steer_plan *out)
+{
+    const struct choice c = {.t = t,
+                             .svc = &t->service[service],
+                             .row = row,
+                             .row_n = row_n,
+                             .family = (uint8_t)family,
+                             .client = client,
+                             .plan = out};
+    out->n = 0;
+    out->hashed = false;
+    out->why = STEER_WHY_NO_TYPE;
+    if (!(c.svc->families >> family & 1))
+        return;
+    if (!(c.svc->chooser == STEP_ALL ? choose_all(&c) : choose_one(&c)))
+        choose_when_empty(&c);
+    if (c.svc->chooser == STEP_ALL)
+        shuffle(&c);
+}
+
+const char *steer_why_text(enum steer_why why)
+{
+    switch (why) {
+    case STEER_WHY_HOME:
+        return "placed here and stays";
+    case STEER_WHY_MOVED:
+        return "does not stay where it was placed: next best at full availability";
+    case STEER_WHY_PARTIAL:
+        return "nothing at full availability: by weight and availability";
+    case STEER_WHY_ZERO:
+        return "only endpoints of weight 0 are left";
+    case STEER_WHY_DRAINED:
+        return "only drained endpoints are left";
+    case STEER_WHY_FAIL_OPEN:
+        return "nothing is available: fails open";
+    case STEER_WHY_NODATA:
+        return "nothing is available: no data, as on-empty asks";
+    case STEER_WHY_SERVICE:
+        return "nothing is available: another service answers, as on-empty asks";
+    case STEER_WHY_OFF:
+        return "everything is switched off by a person";
+    case STEER_WHY_NO_TYPE:
+        return "the service has no endpoint of this type";
+    }
+    return "";
+}
