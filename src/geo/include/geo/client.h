@@ -1,9 +1,10 @@
 /* geo/client: who is asking, where we look it up, and what scope the answer may claim.
  * Client    the EDNS Client Subnet if present and its source is not 0, else the source address.
  * Embedded  an IPv6 address that carries an IPv4 client (mapped, 6to4, Teredo with its inverted bits,
- *           NAT64 64:ff9b::/96) is looked up as that client where at least 24 of its bits are given;
- *           the scope is then the IPv4 scope plus the offset (Teredo: 128). With fewer bits the IPv6
- *           entry decides and the scope is offset + 24 (Teredo: 128), longer than the source.
+ *           NAT64 64:ff9b::/96) is looked up as that client; the scope is the IPv4 scope plus the
+ *           offset (Teredo: 128). Bits not given are zero, as everywhere: a subnet with fewer than 24
+ *           bits of the client then gets a scope longer than its source, and within that scope the
+ *           answer that a query with all bits would get. An IPv6 entry could not promise that.
  * Private   a private subnet that no rule of the view names: the source address decides, the scope
  *           covers the private block as far as the view is uniform (its leaf's scope).
  * Hash      over the /24 or /48 of the client subnet, or over the full source address where no subnet
@@ -22,7 +23,7 @@ enum geo_client_from {
 };
 
 struct geo_client_in {
-    struct ip subnet;   /* family 0: none */
+    struct ip subnet;   /* family 0: none; bits past subnet_len are zero (others are FORMERR) */
     uint8_t subnet_len; /* SOURCE PREFIX-LENGTH */
     struct ip source;   /* of the packet */
 };
@@ -38,7 +39,7 @@ struct geo_client {
 };
 
 struct geo_client geo_client_locate(const struct geo_view *v, const struct geo_client_in *in);
-/* The part that needs no view: the address to look up and the hash network. An EMBEDDED address with
- * enough bits gives its IPv4 client and the offset (0 for none). */
+/* For those who have an address and no view: an EMBEDDED address with at least 24 bits of its IPv4
+ * client given gives that client and the offset in bits; any other gives itself and 0. */
 struct ip geo_client_unmap(const struct ip *ip, unsigned bits_given, unsigned *offset);
 bool geo_is_private(const struct ip *ip);
