@@ -31,11 +31,6 @@ struct config_field {
 };
 const struct config_field *config_fields(enum config_noun noun, size_t *n);
 
-struct model *model_create(void); /* empty, revision 0; NULL out of memory */
-struct model *model_clone(const struct model *m); /* shares nothing that the original frees */
-void model_unref(struct model **m);
-struct model *model_ref(struct model *m);
-
 struct config_edit {
     enum config_verb verb;
     enum config_noun noun;

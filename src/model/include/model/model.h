@@ -1,22 +1,25 @@
 /* model: the configuration as typed values.
- * Shape     one array per noun; items are plain structs with borrowed strings; names are lower-case.
- *           Arrays are kept in the order given below, so that two models compare item by item.
+ * Shape     one array per noun; items are plain structs with borrowed strings; names are
+ * lower-case. Arrays are kept in the order given below, so that two models compare item by item.
  * Owns      nothing: all of it lives in the arena of its struct model.
- * Lifetime  model_create to model_unref; a published model is never changed: an edit works on a clone.
- * Threads   building: one; immutable afterwards, the reference count is atomic.
- * Units     durations in milliseconds, TTLs in seconds, coordinates in degrees, shares 0..1. */
+ * Lifetime  model_create to model_unref; a published model is never changed: an edit works on a
+ * clone. Threads   building: one; immutable afterwards, the reference count is atomic. Units
+ * durations in milliseconds, TTLs in seconds, coordinates in degrees, shares 0..1. */
 #pragma once
 
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/diag.h"
-#include "dns/name.h"
 #include "model/policy.h"
+#include "model/settings.h"
 
 #define MODEL_REGIONS_MAX 64
 #define MODEL_ENDPOINTS_PER_SERVICE_MAX 256
 #define MODEL_TTL_MAX 86400
-#define MODEL_NAME_TEXT_MAX 64 /* regions, probes, maps: [a-z0-9][a-z0-9_-]{0,62} */
+#define MODEL_NAME_TEXT_MAX 64  /* regions, probes, maps: [a-z0-9][a-z0-9_-]{0,62} */
+#define MODEL_HOST_TEXT_MAX 254 /* host names without the last dot, with NUL */
+#define MODEL_UNSET (-1)        /* of a number or duration: the setting of that name */
+#define MODEL_AUTO (-2)         /* of hold and window: computed from TTL or interval */
 
 struct model_setting { /* sorted by key */
     const char *key, *value;
@@ -27,7 +30,7 @@ struct model_ns {
     const char *const *addresses; /* glue, address texts in canonical form */
     uint32_t addresses_n;
 };
-struct model_zone { /* sorted by name */
+struct model_zone {   /* sorted by name */
     const char *name; /* lower-case text without the last dot */
     const char *file; /* NULL: none; as the user gave it, made absolute */
     const struct model_ns *ns;
@@ -42,29 +45,38 @@ struct model_region { /* in the order they were declared */
     double lat, lon;
     int64_t capacity; /* 0: none given */
     double bias_km;
+    int64_t order; /* ascending in the array; keeps a region's place through diff and undo */
 };
 
 enum model_probe_type { PROBE_HTTP, PROBE_HTTPS, PROBE_TCP, PROBE_DNS, PROBE_EXEC };
 struct model_probe { /* sorted by name */
     const char *name;
     enum model_probe_type type;
-    int64_t port;        /* 0: the type's default (80, 443, 53; tcp needs one) */
-    const char *path;    /* http(s): "/" */
-    const char *host;    /* Host header and SNI; NULL: the service's name */
-    const char *status;  /* accepted codes, "200-399" or "200,204"; default "200-399" */
-    const char *body;    /* text that the body must hold; NULL */
-    bool verify;         /* https: certificate; default true */
-    bool follow;         /* redirects; default false */
-    const char *send, *expect;     /* tcp: text to send (C escapes), text to find; NULL */
-    const char *qname, *qtype;     /* dns: question; NULL: the service's name, A */
-    const char *command;           /* exec: path of the program */
-    const char *const *args;       /* exec: with {address} {service} {region} {port} replaced */
+    int64_t port;              /* 0: the type's default (80, 443, 53; tcp needs one) */
+    const char *path;          /* http(s): "/" */
+    const char *host;          /* Host header and SNI; NULL: the service's name */
+    const char *status;        /* accepted codes, "200-399" or "200,204"; default "200-399" */
+    const char *body;          /* text that the body must hold; NULL */
+    bool verify;               /* https: certificate; default true */
+    bool follow;               /* redirects; default false */
+    const char *send, *expect; /* tcp: text to send (C escapes), text to find; NULL */
+    const char *qname, *qtype; /* dns: question; NULL: the service's name, A */
+    const char *command;       /* exec: path of the program */
+    const char *const *args;   /* exec: with {address} {service} {region} {port} replaced */
     uint32_t args_n;
     int64_t interval_ms, timeout_ms; /* 10 s, 5 s; timeout below interval */
     int64_t fall, rise;              /* 3, 2 */
 };
 
-enum model_where { WHERE_NET, WHERE_ASN, WHERE_CITY, WHERE_SUBDIVISION, WHERE_COUNTRY, WHERE_CONTINENT, WHERE_DEFAULT };
+enum model_where {
+    WHERE_NET,
+    WHERE_ASN,
+    WHERE_CITY,
+    WHERE_SUBDIVISION,
+    WHERE_COUNTRY,
+    WHERE_CONTINENT,
+    WHERE_DEFAULT
+};
 struct model_place { /* WHERE of a map rule or a latency row, most specific kind first */
     enum model_where kind;
     struct ip_prefix net; /* WHERE_NET */
@@ -82,7 +94,7 @@ struct model_map { /* sorted by name */
     uint32_t rules_n;
 };
 
-struct model_latency { /* sorted by place, then region */
+struct model_latency {        /* sorted by place, then region */
     struct model_place where; /* net, asn, country, continent */
     const char *region;
     double ms;
@@ -110,7 +122,7 @@ struct model_service { /* sorted by name */
     const char *zone;   /* found by longest suffix; set by validation */
     const char *policy; /* canonical text */
     struct policy parsed;
-    const char *map;    /* NULL */
+    const char *map;      /* NULL */
     int64_t ttl_s;        /* default 30 */
     int64_t ttl_moving_s; /* -1: half of ttl, at least 5 */
     const char *probe;    /* NULL */
@@ -122,20 +134,39 @@ struct model_service { /* sorted by name */
     uint32_t endpoints_n;
 };
 
-struct model {
-    struct arena *arena;
-    int64_t revision;
-    struct model_setting *settings; uint32_t settings_n;
-    struct model_zone *zones;       uint32_t zones_n;
-    struct model_region *regions;   uint32_t regions_n;
-    struct model_probe *probes;     uint32_t probes_n;
-    struct model_map *maps;         uint32_t maps_n;
-    struct model_latency *latency;  uint32_t latency_n;
-    struct model_service *services; uint32_t services_n;
+/* Effective values of a service, settings applied. */
+struct model_effective {
+    double degrade, fail, panic, min_capacity;
+    int64_t ramp_ms, hold_ms, window_ms, min_regions, ttl_moving_s, failback_after_ms;
+    enum model_failback failback;
 };
 
+struct model {
+    struct arena *arena; /* of what the arrays point to */
+    int64_t revision;
+    struct model_setting *settings;
+    struct model_zone *zones;
+    struct model_region *regions;
+    struct model_probe *probes;
+    struct model_map *maps;
+    struct model_latency *latency;
+    struct model_service *services;
+    uint32_t settings_n, zones_n, regions_n, probes_n, maps_n, latency_n, services_n;
+    struct model_effective defaults; /* the settings parsed, hold and window MODEL_AUTO where so;
+                                      * filled by model_validate */
+};
+
+struct model *model_create(void); /* empty, revision 0; NULL out of memory */
+/* Shares nothing that the original frees: strings and nested arrays are shared by reference count
+ * until too much of them is out of use, then copied. NULL out of memory. */
+struct model *model_clone(const struct model *m);
+void model_unref(struct model **m);
+struct model *model_ref(struct model *m);
+
 /* Lookup by key; NULL when there is none. Binary search where sorted. */
-const char *model_setting(const struct model *m, const char *key); /* the default of model/settings.def where unset; NULL if unknown */
+const char *
+model_setting(const struct model *m,
+              const char *key); /* the default of model/settings.def where unset; NULL if unknown */
 const struct model_zone *model_zone(const struct model *m, const char *name);
 const struct model_region *model_region(const struct model *m, const char *name);
 int model_region_index(const struct model *m, const char *name); /* -1 */
@@ -144,15 +175,27 @@ const struct model_map *model_map(const struct model *m, const char *name);
 const struct model_service *model_service(const struct model *m, const char *name);
 
 /* Everything that can be judged without opening a file: names, ranges, references, policies against
- * maps and endpoints, fences, loops of on-empty, endpoints all addresses or all host names, duplicate
- * endpoints, a service at an apex with host names, two services under one name. Also fills the derived
- * fields (parsed, zone). Errors refuse; warnings are what `check` shows. */
+ * maps and endpoints, fences, loops of on-empty, endpoints all addresses or all host names,
+ * duplicate endpoints, a service at an apex with host names, two services under one name. Also
+ * fills the derived fields (parsed, zone). Errors refuse; warnings are what `check` shows. */
 enum err model_validate(struct model *m, struct diag *diag) WARN_UNUSED;
 
-/* Effective values of a service, settings applied. */
-struct model_effective {
-    double degrade, fail, panic, min_capacity;
-    int64_t ramp_ms, hold_ms, window_ms, min_regions, ttl_moving_s, failback_after_ms;
-    enum model_failback failback;
-};
-struct model_effective model_service_effective(const struct model *m, const struct model_service *s);
+/* hold auto: the larger of 30 s and the TTL; window auto: the larger of 60 s and 20 intervals;
+ * ttl_moving: half the TTL, at least 5 s, never more than the TTL. Validated models only. */
+struct model_effective model_service_effective(const struct model *m,
+                                               const struct model_service *s);
+
+/* "www.GSLB.example." to lower case without the last dot; false: not a host name (letters, digits,
+ * '-' and '_', labels up to 63). */
+bool model_host_canonical(const char *text, char out[MODEL_HOST_TEXT_MAX]);
+/* Region, probe and map names to lower case; false: not one. */
+bool model_name_canonical(const char *text, char out[MODEL_NAME_TEXT_MAX]);
+/* child equal to parent or below it; both canonical. */
+bool model_host_within(const char *child, const char *parent);
+
+/* WHERE of rules and latency rows: "net:10.0.0.0/8", "asn:3320", "city:GB/London",
+ * "subdivision:US-CA", "country:DE", "continent:EU", "default". The canonical text goes to a. */
+enum err model_place_parse(const char *text, struct arena *a, struct model_place *out,
+                           const char *where, struct diag *diag) WARN_UNUSED;
+int model_place_compare(const struct model_place *a, const struct model_place *b);
+const char *model_probe_type_name(enum model_probe_type type);
