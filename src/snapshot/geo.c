@@ -1,0 +1,182 @@
+/* Databases and own networks into one geo base; kept in the cache while nothing changed. */
+#include "base/check.h"
+#include "snapshot_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cache_drop_geo(struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->dbs_n; i++) {
+        geo_db_unref(&c->dbs[i]);
+        free(c->db_paths[i]);
+    }
+    free(c->dbs);
+    free(c->db_paths);
+    c->dbs = NULL;
+    c->db_paths = NULL;
+    c->dbs_n = 0;
+    geo_base_unref(&c->base);
+}
+
+/* A database of the cache by path: a new reference, NULL. */
+static struct geo_db *cached(const struct snapshot_cache *c, const char *path)
+{
+    for (size_t i = 0; i < c->dbs_n; i++)
+        if (c->dbs[i] && strcmp(c->db_paths[i], path) == 0)
+            return geo_db_ref(c->dbs[i]);
+    return NULL;
+}
+
+/* The database for a path: the cached one, or loaded anew when asked to look again. With keep_geo a
+ * failure is a warning, and the old one (perhaps none) stays. */
+static enum err get_db(struct compile *c, const char *path, struct geo_db **out)
+{
+    struct geo_db *old = cached(c->cache, path);
+    *out = old;
+    if (old && !(c->cache->recheck && geo_db_stale(old)))
+        return ERR_OK;
+    struct diag found = {0};
+    struct geo_db *fresh = NULL;
+    enum err e = geo_db_load(path, &fresh, &found);
+    char text[512];
+    diag_first(&found, text, sizeof text);
+    diag_fini(&found);
+    if (!e) {
+        geo_db_unref(&old);
+        *out = fresh;
+        return ERR_OK;
+    }
+    if (!c->options->keep_geo) {
+        geo_db_unref(out);
+        return diag_error(c->diag, e, "", "%s", text);
+    }
+    diag_warning(c->diag, "", "%s; %s", text,
+                 old ? "the one read before stays in use" : "going on without it");
+    return ERR_OK;
+}
+
+struct db_list {
+    struct geo_db **dbs;
+    char **paths;
+    size_t n;
+};
+
+static void db_list_fini(struct db_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        geo_db_unref(&l->dbs[i]);
+        free(l->paths[i]);
+    }
+    free(l->dbs);
+    free(l->paths);
+}
+
+static enum err read_list(struct compile *c, struct db_list *l)
+{
+    const char *setting = model_setting(c->m, "geo");
+    char *text = strdup(setting ? setting : "");
+    size_t max = 1;
+    for (const char *p = text; p && *p; p++)
+        max += *p == ',';
+    l->dbs = calloc(max, sizeof *l->dbs);
+    l->paths = calloc(max, sizeof *l->paths);
+    enum err e = text && l->dbs && l->paths ? ERR_OK : ERR_NOMEM;
+    char *save = NULL;
+    for (char *p = e ? NULL : strtok_r(text, ",", &save); p && !e; p = strtok_r(NULL, ",", &save)) {
+        while (*p == ' ')
+            p++;
+        for (size_t n = strlen(p); n && p[n - 1] == ' '; n--)
+            p[n - 1] = '\0';
+        if (!*p)
+            continue;
+        e = get_db(c, p, &l->dbs[l->n]);
+        if (e || !l->dbs[l->n])
+            continue;
+        l->paths[l->n] = strdup(p);
+        e = l->paths[l->n++] ? ERR_OK : ERR_NOMEM;
+    }
+    free(text);
+    return e;
+}
+
+static bool same_list(const struct snapshot_cache *c, const struct db_list *l)
+{
+    if (c->dbs_n != l->n)
+        return false;
+    for (size_t i = 0; i < l->n; i++)
+        if (c->dbs[i] != l->dbs[i])
+            return false;
+    return true;
+}
+
+static int prefix_order(const void *a, const void *b)
+{
+    const struct ip_prefix *x = a, *y = b;
+    int order = ip_compare(&x->ip, &y->ip);
+    return order ? order : (int)x->len - (int)y->len;
+}
+
+/* Networks that rules and latency rows name, sorted, without duplicates. */
+static struct ip_prefix *own_networks(const struct model *m, size_t *n)
+{
+    size_t max = m->latency_n;
+    for (uint32_t i = 0; i < m->maps_n; i++)
+        max += m->maps[i].rules_n;
+    struct ip_prefix *own = calloc(max ? max : 1, sizeof *own);
+    *n = 0;
+    if (!own)
+        return NULL;
+    for (uint32_t i = 0; i < m->maps_n; i++)
+        for (uint32_t k = 0; k < m->maps[i].rules_n; k++)
+            if (m->maps[i].rules[k].where.kind == WHERE_NET)
+                own[(*n)++] = m->maps[i].rules[k].where.net;
+    for (uint32_t i = 0; i < m->latency_n; i++)
+        if (m->latency[i].where.kind == WHERE_NET)
+            own[(*n)++] = m->latency[i].where.net;
+    if (*n)
+        qsort(own, *n, sizeof *own, prefix_order);
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++)
+        if (i == 0 || prefix_order(&own[i], &own[kept - 1]) != 0)
+            own[kept++] = own[i];
+    *n = kept;
+    return own;
+}
+
+enum err compile_geo(struct compile *c)
+{
+    struct snapshot_cache *cache = c->cache;
+    struct db_list l = {0};
+    enum err e = read_list(c, &l);
+    size_t own_n = 0;
+    struct ip_prefix *own = own_networks(c->m, &own_n);
+    if (!own && !e)
+        e = ERR_NOMEM;
+    bool same = !e && cache->base && same_list(cache, &l) && own_n == cache->own_n &&
+                (own_n == 0 || memcmp(own, cache->own, own_n * sizeof *own) == 0);
+    if (!e && !same) {
+        struct geo_base *base = NULL;
+        e = geo_base_build(l.dbs, l.n, own, own_n, &base, c->diag);
+        if (!e) {
+            cache_drop_geo(cache);
+            free(cache->own);
+            cache->base = base;
+            cache->base_serial++;
+            cache->own = own;
+            cache->own_n = own_n;
+            cache->dbs = l.dbs;
+            cache->db_paths = l.paths;
+            cache->dbs_n = l.n;
+            own = NULL;
+            l = (struct db_list){0};
+        }
+    }
+    free(own);
+    db_list_fini(&l);
+    if (e == ERR_NOMEM && !(c->diag && c->diag->errors))
+        return diag_error(c->diag, e, "", "out of memory while reading geo databases");
+    if (!e)
+        c->s->base = geo_base_ref(cache->base);
+    return e;
+}

@@ -1,0 +1,69 @@
+/* snapshot/tables: what a snapshot looks like inside, for those who answer from it.
+ * Numbering endpoints in the order of the model (services by name, then the service's endpoints);
+ *           board sites in the order (service, region as declared); services and regions as in the model.
+ *           The failover engine and the board use the same numbers.
+ * Owns      see snapshot/snapshot.h. Everything is immutable but board words and tallies. */
+#pragma once
+
+#include "geo/client.h"
+#include "snapshot/snapshot.h"
+#include "steer/choose.h"
+#include "steer/places.h"
+#include "zone/tree.h"
+
+struct snapshot_row { /* of one class of a view */
+    uint32_t item;    /* first, in items */
+    uint16_t n;
+    uint64_t fence;
+};
+
+struct snapshot_view { /* reference counted, shared by snapshots; views.c */
+    struct geo_view *map;
+    const struct snapshot_row *rows; /* by class */
+    uint32_t rows_n;
+    const uint16_t *items;
+};
+
+struct snapshot_service {
+    const struct snapshot_view *view;
+    uint32_t view_index;
+    uint32_t zone;  /* index into tree.zones */
+    uint32_t shape; /* index into shapes, for explain */
+};
+
+struct snapshot_tally { /* per worker, single writer, relaxed; read and summed by the control thread */
+    _Atomic uint32_t *endpoint; /* answers that named it */
+    _Atomic uint32_t *fail_open; /* by service */
+};
+
+struct snapshot {
+    _Atomic uint32_t refs;
+    struct arena *arena;
+    struct model *model;
+    int64_t revision;
+    struct geo_base *base;
+    struct zone_tree tree;
+    struct steer_tables steer;
+    const struct snapshot_service *services;
+    uint32_t services_n, endpoints_n, board_sites_n, regions_n;
+    const uint32_t *service_endpoint_first; /* [services_n + 1] */
+    const uint32_t *service_site_first;     /* board sites, [services_n + 1] */
+    const uint8_t *board_site_region;
+    const struct steer_region *regions;
+    const struct steer_shape *shapes;
+    const struct snapshot_view **views;
+    uint32_t shapes_n, views_n;
+    const char *nsid;
+    uint32_t nsid_len;
+    void *board_words; /* the board's memory */
+    struct snapshot_tally *tally;
+    unsigned workers;
+    int64_t compiled_wall_ms;
+};
+
+static inline bool snapshot_board_set(_Atomic uint32_t *words, uint32_t i, uint32_t word)
+{
+    uint32_t old = atomic_load_explicit(&words[i], memory_order_relaxed);
+    atomic_store_explicit(&words[i], word, memory_order_relaxed);
+    return old != word;
+}

@@ -1,0 +1,141 @@
+#include "base/check.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "snapshot_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct snapshot_cache *snapshot_cache_create(void)
+{
+    return calloc(1, sizeof(struct snapshot_cache));
+}
+
+void snapshot_cache_destroy(struct snapshot_cache **cp)
+{
+    struct snapshot_cache *c = *cp;
+    if (!c)
+        return;
+    cache_drop_views(c, false);
+    cache_drop_geo(c);
+    cache_drop_zones(c);
+    free(c->views);
+    free(c->own);
+    free(c);
+    *cp = NULL;
+}
+
+void snapshot_cache_recheck(struct snapshot_cache *c)
+{
+    c->recheck = true;
+}
+
+static enum err compile_all(struct compile *c)
+{
+    enum err e = compile_geo(c);
+    if (!e)
+        e = compile_places(c);
+    if (!e)
+        e = compile_services(c);
+    if (!e)
+        e = compile_zones(c);
+    if (!e)
+        e = compile_board(c);
+    if (!e && arena_failed(c->s->arena))
+        e = diag_error(c->diag, ERR_NOMEM, "", "out of memory while compiling the configuration");
+    return e;
+}
+
+enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
+                          const struct snapshot_options *options, struct snapshot **out,
+                          struct diag *diag)
+{
+    *out = NULL;
+    struct snapshot *s = calloc(1, sizeof *s);
+    struct arena *arena = s ? arena_create(0) : NULL;
+    if (!arena) {
+        free(s);
+        return diag_error(diag, ERR_NOMEM, "", "out of memory while compiling the configuration");
+    }
+    atomic_init(&s->refs, 1);
+    s->arena = arena;
+    s->model = model_ref(m);
+    s->revision = m->revision;
+    s->workers = options->workers;
+    s->compiled_wall_ms = clock_wall_ms();
+    struct compile c = {.m = m, .cache = cache, .options = options, .s = s, .diag = diag};
+    enum err e = compile_all(&c);
+    free(c.maps);
+    free(c.map_digest);
+    cache->recheck = false;
+    if (e) {
+        snapshot_unref(&s);
+        return e;
+    }
+    cache_drop_views(cache, true);
+    arena_freeze(arena);
+    *out = s;
+    return ERR_OK;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void snapshot_unref(struct snapshot **sp)
+{
+    struct snapshot *s = *sp;
+    *sp = NULL;
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    for (uint32_t i = 0; i < s->views_n; i++)
+        view_unref(s->views[i]);
+    geo_base_unref(&s->base);
+    free(s->board_words);
+    for (unsigned w = 0; s->tally && w < s->workers; w++) {
+        free(s->tally[w].endpoint);
+        free(s->tally[w].fail_open);
+    }
+    free(s->tally);
+    model_unref(&s->model);
+    arena_destroy(s->arena);
+    free(s);
+}
+
+const struct model *snapshot_model(const struct snapshot *s)
+{
+    return s->model;
+}
+
+/* One word each, in one piece: endpoints, board sites, regions, service TTLs. Everything starts at
+ * full availability; the engine's words are written before the snapshot is published. */
+enum err compile_board(struct compile *c)
+{
+    struct snapshot *s = c->s;
+    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n + s->services_n;
+    _Atomic uint32_t *words = aligned_alloc(64, (n * sizeof *words + 127) & ~(size_t)63);
+    s->tally = calloc(s->workers ? s->workers : 1, sizeof *s->tally);
+    if (!words || !s->tally) {
+        free(words);
+        return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the availability board");
+    }
+    s->board_words = words;
+    for (size_t i = 0; i < n; i++)
+        atomic_init(&words[i], AVAIL_FULL);
+    s->steer.board =
+        (struct steer_board){.endpoint = words,
+                             .site = words + s->endpoints_n,
+                             .region = words + s->endpoints_n + s->board_sites_n,
+                             .ttl = words + s->endpoints_n + s->board_sites_n + s->regions_n};
+    for (uint32_t i = 0; i < s->services_n; i++)
+        atomic_init(&s->steer.board.ttl[i], (uint32_t)s->model->services[i].ttl_s);
+    for (unsigned w = 0; w < s->workers; w++) {
+        s->tally[w].endpoint = calloc(s->endpoints_n ? s->endpoints_n : 1, sizeof(uint32_t));
+        s->tally[w].fail_open = calloc(s->services_n ? s->services_n : 1, sizeof(uint32_t));
+        if (!s->tally[w].endpoint || !s->tally[w].fail_open)
+            return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the answer tallies");
+    }
+    return ERR_OK;
+}

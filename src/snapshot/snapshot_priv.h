@@ -1,0 +1,67 @@
+/* The compiler's insides: what its files share. */
+#pragma once
+
+#include "snapshot/tables.h"
+
+#define SNAPSHOT_VIEWS_MAX 4096u
+
+/* 128 bits over everything that a view depends on: equal keys mean equal views. */
+struct view_key {
+    uint64_t a, b;
+};
+
+struct view_entry { /* a view with its count and key; the public part first */
+    struct snapshot_view view;
+    struct view_key key;
+    _Atomic uint32_t refs;
+    bool used; /* by the snapshot being compiled */
+};
+
+struct zone_entry {
+    char *name, *file;
+    struct arena *arena;
+    struct zone_records *records;
+    bool used;
+};
+
+struct snapshot_cache {
+    struct geo_db **dbs;
+    char **db_paths;
+    size_t dbs_n;
+    struct geo_base *base;
+    uint64_t base_serial; /* changes whenever base does; part of every view key */
+    struct ip_prefix *own;
+    size_t own_n;
+    struct view_entry **views;
+    size_t views_n, views_cap;
+    struct zone_entry **zones;
+    size_t zones_n;
+    bool recheck;
+};
+
+/* One compilation. */
+struct compile {
+    struct model *m;
+    struct snapshot_cache *cache;
+    const struct snapshot_options *options;
+    struct snapshot *s;
+    struct diag *diag;
+    const struct steer_map **maps; /* by index in the model */
+    const struct steer_latency *latency;
+    uint64_t *map_digest; /* by index */
+    uint64_t latency_digest, regions_digest;
+};
+
+enum err compile_geo(struct compile *c) WARN_UNUSED;
+enum err compile_places(struct compile *c) WARN_UNUSED; /* regions, maps, latency */
+enum err compile_services(struct compile *c) WARN_UNUSED;
+enum err compile_zones(struct compile *c) WARN_UNUSED;
+enum err compile_board(struct compile *c) WARN_UNUSED;
+
+/* The view of a shape, from the cache or built: a new reference. */
+enum err view_get(struct compile *c, const struct steer_shape *shape, bool sticky,
+                  const struct snapshot_view **out) WARN_UNUSED;
+void view_unref(const struct snapshot_view *v);
+void cache_drop_views(struct snapshot_cache *c, bool unused_only);
+void cache_drop_geo(struct snapshot_cache *c);
+void cache_drop_zones(struct snapshot_cache *c);

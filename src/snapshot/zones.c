@@ -1,0 +1,284 @@
+/* Zones: files from the cache or read anew, apex data from the database where the file has none,
+ * and the tree of all names. */
+#include "base/check.h"
+#include "snapshot_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SOA_REFRESH_S 3600u
+#define SOA_RETRY_S 600u
+#define SOA_EXPIRE_S 1209600u
+
+/* ------------------------------------------------------------------------------------ the files */
+
+static void entry_free(struct zone_entry *z)
+{
+    arena_destroy(z->arena);
+    free(z->name);
+    free(z->file);
+    free(z);
+}
+
+void cache_drop_zones(struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->zones_n; i++)
+        entry_free(c->zones[i]);
+    free(c->zones);
+    c->zones = NULL;
+    c->zones_n = 0;
+}
+
+static struct zone_entry *cached(struct snapshot_cache *c, const struct model_zone *z)
+{
+    for (size_t i = 0; i < c->zones_n; i++)
+        if (strcmp(c->zones[i]->name, z->name) == 0 && strcmp(c->zones[i]->file, z->file) == 0)
+            return c->zones[i];
+    return NULL;
+}
+
+static enum err load(struct compile *c, const struct model_zone *z, struct zone_entry **out)
+{
+    struct zone_entry *e = calloc(1, sizeof *e);
+    struct dns_name origin;
+    if (!e)
+        return diag_error(c->diag, ERR_NOMEM, "", "out of memory for zone %s", z->name);
+    e->name = strdup(z->name);
+    e->file = strdup(z->file);
+    e->arena = arena_create(0);
+    if (!e->name || !e->file || !e->arena || !dns_name_from_text(z->name, &origin)) {
+        entry_free(e);
+        return diag_error(c->diag, ERR_NOMEM, "", "out of memory for zone %s", z->name);
+    }
+    struct diag *diag = c->diag, scratch = {0};
+    bool keep = c->options->keep_zones;
+    enum err err = zone_load_file(z->file, &origin, e->arena, &e->records, keep ? &scratch : diag);
+    if (err) {
+        char text[512];
+        if (keep)
+            diag_warning(diag, "", "%s; zone %s goes on as it was read before",
+                         diag_first(&scratch, text, sizeof text), z->name);
+        entry_free(e);
+        e = NULL;
+    }
+    diag_fini(&scratch);
+    *out = e;
+    return err;
+}
+
+static enum err remember(struct snapshot_cache *c, struct zone_entry *e, struct zone_entry *old)
+{
+    for (size_t i = 0; i < c->zones_n; i++)
+        if (old && c->zones[i] == old) {
+            entry_free(old);
+            c->zones[i] = e;
+            return ERR_OK;
+        }
+    void *p = realloc(c->zones, (c->zones_n + 1) * sizeof(struct zone_entry *));
+    if (!p) {
+        entry_free(e);
+        return ERR_NOMEM;
+    }
+    c->zones = p;
+    c->zones[c->zones_n++] = e;
+    return ERR_OK;
+}
+
+/* The records of a zone's file; NULL without one. With keep_zones a file that cannot be read leaves
+ * what was read before, or an empty zone when nothing was. */
+static enum err get_records(struct compile *c, const struct model_zone *z,
+                            const struct zone_records **out)
+{
+    *out = NULL;
+    if (!z->file)
+        return ERR_OK;
+    struct zone_entry *old = cached(c->cache, z), *fresh = NULL;
+    if (!old || c->cache->recheck) {
+        enum err e = load(c, z, &fresh);
+        if (e && !c->options->keep_zones)
+            return e;
+        if (fresh) {
+            e = remember(c->cache, fresh, old);
+            if (e)
+                return diag_error(c->diag, e, "", "out of memory for zone %s", z->name);
+            old = fresh;
+        }
+    }
+    if (old) {
+        old->used = true;
+        *out = old->records;
+    }
+    return ERR_OK;
+}
+
+static void drop_unused(struct snapshot_cache *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->zones_n; i++)
+        if (c->zones[i]->used) {
+            c->zones[i]->used = false;
+            c->zones[kept++] = c->zones[i];
+        } else
+            entry_free(c->zones[i]);
+    c->zones_n = kept;
+}
+
+/* ---------------------------------------------------------------- apex data from the database */
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
+static struct zone_rr *rdata(struct arena *a, const void *bytes, size_t len)
+{
+    struct zone_rr *rr = ARENA_NEW(a, struct zone_rr);
+    if (rr)
+        *rr = (struct zone_rr){.rdata_len = (uint16_t)len, .rdata = arena_dup(a, bytes, len)};
+    return rr;
+}
+
+/* RFC 1035 §3.3.13. The serial is the revision: it grows with every edit. */
+static void make_soa(struct compile *c, const struct model_zone *z, const struct dns_name *origin,
+                     struct zone_rrset *out)
+{
+    uint8_t buf[2 * DNS_NAME_MAX + 20];
+    struct dns_name mname = *origin, rname;
+    char text[DNS_NAME_TEXT_MAX + 16] = "hostmaster.";
+    if (z->ns_n)
+        CHECK(dns_name_from_text(z->ns[0].name, &mname));
+    strcat(text, z->name);
+    if (!dns_name_from_text(text, &rname))
+        rname = *origin; /* a zone name too long for one more label */
+    size_t len = 0;
+    memcpy(buf, mname.wire, mname.len);
+    len += mname.len;
+    memcpy(buf + len, rname.wire, rname.len);
+    len += rname.len;
+    put32(buf + len, (uint32_t)c->m->revision);
+    put32(buf + len + 4, SOA_REFRESH_S);
+    put32(buf + len + 8, SOA_RETRY_S);
+    put32(buf + len + 12, SOA_EXPIRE_S);
+    put32(buf + len + 16, (uint32_t)z->negative_ttl_s);
+    *out = (struct zone_rrset){.owner = *origin,
+                               .type = DNS_SOA,
+                               .ttl = (uint32_t)z->ttl_s,
+                               .n = 1,
+                               .rr = rdata(c->s->arena, buf, len + 20),
+                               .file = ""};
+}
+
+static void make_ns(struct compile *c, const struct model_zone *z, const struct dns_name *origin,
+                    struct zone_rrset *out)
+{
+    struct zone_rr *rr = ARENA_ARRAY(c->s->arena, struct zone_rr, z->ns_n);
+    for (uint32_t i = 0; rr && i < z->ns_n; i++) {
+        struct dns_name name;
+        CHECK(dns_name_from_text(z->ns[i].name, &name));
+        rr[i] = (struct zone_rr){.rdata_len = name.len,
+                                 .rdata = arena_dup(c->s->arena, name.wire, name.len)};
+    }
+    *out = (struct zone_rrset){.owner = *origin,
+                               .type = DNS_NS,
+                               .ttl = (uint32_t)z->ttl_s,
+                               .n = (uint16_t)z->ns_n,
+                               .rr = rr,
+                               .file = ""};
+}
+
+/* Addresses of one name server and family, where its name lies in the zone. */
+static bool make_glue(struct compile *c, const struct model_zone *z, const struct model_ns *ns,
+                      const struct dns_name *origin, uint8_t family, struct zone_rrset *out)
+{
+    struct dns_name name;
+    CHECK(dns_name_from_text(ns->name, &name));
+    struct zone_rr *rr = ARENA_ARRAY(c->s->arena, struct zone_rr, ns->addresses_n + 1);
+    uint16_t n = 0;
+    for (uint32_t i = 0; rr && dns_name_within(&name, origin) && i < ns->addresses_n; i++) {
+        struct ip ip;
+        CHECK(ip_parse(ns->addresses[i], &ip));
+        if (ip.family == family) {
+            size_t len = family == 4 ? 4 : 16;
+            rr[n++] = (struct zone_rr){.rdata_len = (uint16_t)len,
+                                       .rdata = arena_dup(c->s->arena, ip.b, len)};
+        }
+    }
+    *out = (struct zone_rrset){.owner = name,
+                               .type = family == 4 ? DNS_A : DNS_AAAA,
+                               .ttl = (uint32_t)z->ttl_s,
+                               .n = n,
+                               .rr = rr,
+                               .file = ""};
+    return n > 0;
+}
+
+static enum err make_extra(struct compile *c, const struct model_zone *z, struct zone_input *in)
+{
+    struct zone_rrset *x = ARENA_ARRAY(c->s->arena, struct zone_rrset, 2 + 2 * (size_t)z->ns_n);
+    if (!x)
+        return diag_error(c->diag, ERR_NOMEM, "", "out of memory for zone %s", z->name);
+    size_t n = 0;
+    make_soa(c, z, &in->name, &x[n++]);
+    if (z->ns_n)
+        make_ns(c, z, &in->name, &x[n++]);
+    for (uint32_t i = 0; i < z->ns_n; i++) {
+        n += make_glue(c, z, &z->ns[i], &in->name, 4, &x[n]);
+        n += make_glue(c, z, &z->ns[i], &in->name, 6, &x[n]);
+    }
+    in->extra = x;
+    in->extra_n = n;
+    return ERR_OK;
+}
+
+/* ------------------------------------------------------------------------------------- the tree */
+
+static int zone_index(const struct model *m, const char *name)
+{
+    const struct model_zone *z = name ? model_zone(m, name) : NULL;
+    return z ? (int)(z - m->zones) : -1;
+}
+
+static enum err build_tree(struct compile *c, const struct zone_input *zones,
+                           struct zone_service_input *services)
+{
+    const struct model *m = c->m;
+    for (uint32_t i = 0; i < m->services_n; i++) {
+        int zone = zone_index(m, m->services[i].zone);
+        CHECK(zone >= 0); /* validated */
+        CHECK(dns_name_from_text(m->services[i].name, &services[i].name));
+        services[i].zone = (uint32_t)zone;
+        ((struct snapshot_service *)c->s->services)[i].zone = (uint32_t)zone;
+    }
+    return zone_tree_build(zones, m->zones_n, services, m->services_n, c->s->arena, &c->s->tree,
+                           c->diag);
+}
+
+enum err compile_zones(struct compile *c)
+{
+    const struct model *m = c->m;
+    struct zone_input *zones = calloc(m->zones_n + 1, sizeof *zones);
+    struct zone_service_input *services = calloc(m->services_n + 1, sizeof *services);
+    enum err e = zones && services ? ERR_OK : ERR_NOMEM, first = ERR_OK;
+    for (uint32_t i = 0; !e && i < m->zones_n; i++) {
+        CHECK(dns_name_from_text(m->zones[i].name, &zones[i].name));
+        enum err one = get_records(c, &m->zones[i], &zones[i].records);
+        if (one)
+            first = one; /* the next zone's findings are wanted too */
+        e = make_extra(c, &m->zones[i], &zones[i]);
+    }
+    if (!e)
+        e = first ? first : build_tree(c, zones, services);
+    if (!e)
+        drop_unused(c->cache);
+    if (e == ERR_NOMEM && !(c->diag && c->diag->errors))
+        diag_error(c->diag, e, "", "out of memory while compiling zones");
+    const char *nsid = model_setting(m, "nsid");
+    c->s->nsid = arena_strdup(c->s->arena, nsid ? nsid : "");
+    c->s->nsid_len = c->s->nsid ? (uint32_t)strlen(c->s->nsid) : 0;
+    free(zones);
+    free(services);
+    return e;
+}
