@@ -1,0 +1,276 @@
+/* From a question to a plan: find, locate, steer. */
+#include "answer/answer.h"
+
+#include "base/hash.h"
+#include "model/model.h"
+
+#include <string.h>
+
+#define ON_EMPTY_DEPTH_MAX 4
+
+static bool is_meta_type(uint16_t type) /* RFC 6895 §3.1: 128..255 are Q and meta types; and OPT */
+{
+    return type == DNS_OPT || (type >= 128 && type <= 254);
+}
+
+static uint32_t min32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void decide_negative(const struct snapshot *s, struct answer_plan *p, enum answer_kind kind)
+{
+    p->kind = kind;
+    p->rcode = kind == PLAN_NXDOMAIN ? DNS_NXDOMAIN : DNS_NOERROR;
+    p->ttl = s->tree.zones[p->zone].negative_ttl;
+    if (p->asked_service != ZONE_NONE) /* product.md: the smaller of the SOA rule and the TTL */
+        p->ttl = min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[p->asked_service],
+                                                    memory_order_relaxed));
+}
+
+/* ------------------------------------------------------------------------------------- services */
+
+/* The family that answers a type at a service; false: the type does not exist there. Never depends on
+ * client or health. */
+static bool service_family(const struct steer_service *svc, uint16_t type, enum steer_family *family)
+{
+    if (svc->families & (1u << STEER_HOST)) {
+        *family = STEER_HOST; /* an alias answers every type, RFC 1034 §3.6.2 */
+        return true;
+    }
+    if (type == DNS_ANY) /* RFC 8482 §4.1: one RRset is enough */
+        type = svc->families & (1u << STEER_V4) ? DNS_A : DNS_AAAA;
+    if (type != DNS_A && type != DNS_AAAA)
+        return false;
+    *family = type == DNS_A ? STEER_V4 : STEER_V6;
+    return (svc->families >> *family & 1) != 0;
+}
+
+static void locate(const struct dns_query *q, const struct ip *source,
+                   const struct snapshot_view *view, struct geo_client *out)
+{
+    struct geo_client_in in = {.source = *source};
+    if (q->ecs.present && q->ecs.source > 0) {
+        in.subnet = q->ecs.ip;
+        in.subnet_len = q->ecs.source;
+    }
+    *out = geo_client_locate(view->map, &in);
+}
+
+static uint8_t longer(uint8_t a, uint8_t b)
+{
+    return a > b ? a : b;
+}
+
+/* One service's word; the plan's scope only ever grows. */
+static void choose(const struct snapshot *s, uint32_t service, const struct dns_query *q,
+                   const struct ip *source, struct steer_client *client, struct answer_plan *p)
+{
+    const struct snapshot_view *view = s->services[service].view;
+    locate(q, source, view, &p->client);
+    const struct snapshot_row *row = &view->rows[p->client.class];
+    client->hash = steer_hash_client(&p->client.network, p->client.network_len);
+    steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
+    p->scope = longer(p->scope, p->client.scope);
+    if (p->steer.hashed)
+        p->scope = longer(p->scope, p->client.hash_scope);
+    client->allowed &= row->fence;
+    p->service = service;
+}
+
+static bool has_answer(const struct answer_plan *p)
+{
+    return p->steer.n > 0 || p->steer.why == STEER_WHY_NODATA || p->steer.why == STEER_WHY_OFF;
+}
+
+static void decide_service(const struct snapshot *s, const struct dns_query *q,
+                           const struct ip *source, struct rng *rng, uint32_t service, uint16_t type,
+                           struct answer_plan *p)
+{
+    p->asked_service = service;
+    p->aa = true;
+    if (!service_family(&s->steer.service[service], type, &p->family)) {
+        decide_negative(s, p, PLAN_NODATA);
+        return;
+    }
+    struct steer_client client = {.rng = rng, .allowed = UINT64_MAX};
+    p->located = true;
+    choose(s, service, q, source, &client, p);
+    for (int depth = 0; p->steer.why == STEER_WHY_SERVICE && depth < ON_EMPTY_DEPTH_MAX; depth++)
+        choose(s, s->steer.service[p->service].on_empty_service, q, source, &client, p);
+    if (!has_answer(p)) { /* the other service cannot help, or the chain is too long: fail open here */
+        client = (struct steer_client){.rng = rng, .allowed = UINT64_MAX,
+                                       .ignore_on_empty_service = true};
+        choose(s, service, q, source, &client, p);
+    }
+    if (p->steer.n == 0) {
+        decide_negative(s, p, PLAN_NODATA);
+        return;
+    }
+    p->kind = PLAN_SERVICE;
+    p->rcode = DNS_NOERROR;
+    p->ttl = atomic_load_explicit(&s->steer.board.ttl[p->service], memory_order_relaxed);
+    if (p->service != service)
+        p->ttl = min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[service],
+                                                    memory_order_relaxed));
+}
+
+/* ---------------------------------------------------------------------------------- static data */
+
+static const struct zone_tree_rrset *rrset_for(const struct snapshot *s, uint32_t node,
+                                               uint16_t type)
+{
+    const struct zone_node *n = &s->tree.nodes[node];
+    if (type == DNS_ANY) /* RFC 8482 §4.1 */
+        return n->rrsets_n ? &s->tree.rrsets[n->rrsets] : NULL;
+    return zone_node_rrset(&s->tree, node, type);
+}
+
+static uint32_t index_of(const struct snapshot *s, const struct zone_tree_rrset *rr)
+{
+    return (uint32_t)(rr - s->tree.rrsets);
+}
+
+/* The single name in the RDATA of a CNAME or DNAME, lower-cased. */
+static void rdata_name(const struct snapshot *s, const struct zone_tree_rrset *rr, uint8_t *out,
+                       uint8_t *len)
+{
+    const uint8_t *p = s->tree.rdata + rr->rdata;
+    *len = p[1]; /* at most 255: the high octet of the length is 0 */
+    memcpy(out, p + 2, *len);
+    dns_name_lower(out, *len);
+}
+
+/* RFC 6672 §2.2: the owner's suffix of the name becomes the DNAME's target. False: too long. */
+static bool dname_target(const struct snapshot *s, const struct zone_tree_rrset *rr, uint32_t owner,
+                         const uint8_t *name, size_t name_len, uint8_t *out, uint8_t *out_len)
+{
+    size_t owner_len;
+    uint8_t target[DNS_NAME_MAX], target_len;
+    zone_node_name(&s->tree, owner, &owner_len);
+    rdata_name(s, rr, target, &target_len);
+    size_t prefix = name_len - owner_len;
+    if (prefix + target_len > DNS_NAME_MAX)
+        return false;
+    uint8_t joined[DNS_NAME_MAX];
+    memcpy(joined, name, prefix);
+    memcpy(joined + prefix, target, target_len);
+    *out_len = (uint8_t)(prefix + target_len);
+    memcpy(out, joined, *out_len);
+    return true;
+}
+
+/* An alias behind a DNAME is left to the resolver: only one synthesised name is kept. */
+static bool end_chain(struct answer_plan *p)
+{
+    p->kind = PLAN_OUTSIDE;
+    return false;
+}
+
+/* What a hit comes to; true when it is an alias that must be followed (link added, target set). */
+static bool decide_hit(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
+                       struct rng *rng, struct zone_hit hit, struct answer_plan *p)
+{
+    p->node = hit.node;
+    if (hit.kind != ZONE_HIT_OUTSIDE)
+        p->zone = hit.zone;
+    switch (hit.kind) {
+    case ZONE_HIT_OUTSIDE:
+        p->kind = p->chain_n ? PLAN_OUTSIDE : PLAN_REFUSED;
+        p->rcode = p->chain_n ? DNS_NOERROR : DNS_REFUSED;
+        return false;
+    case ZONE_HIT_DELEGATION:
+        p->kind = PLAN_REFERRAL;
+        p->aa = p->chain_n > 0; /* of the first owner name, RFC 1035 §4.1.1 */
+        p->rrset = index_of(s, zone_node_rrset(&s->tree, hit.node, DNS_NS));
+        return false;
+    case ZONE_HIT_NXDOMAIN:
+        p->aa = true;
+        decide_negative(s, p, PLAN_NXDOMAIN);
+        return false;
+    case ZONE_HIT_NODE:
+    case ZONE_HIT_WILDCARD:
+    case ZONE_HIT_DNAME:
+        break;
+    }
+    p->aa = true;
+    bool after_dname = p->chain_n && p->chain[p->chain_n - 1].dname;
+    const uint8_t *name = p->target_len ? p->target : q->lower;
+    size_t name_len = p->target_len ? p->target_len : q->qname_len;
+    if (hit.kind == ZONE_HIT_DNAME) {
+        if (after_dname)
+            return end_chain(p);
+        const struct zone_tree_rrset *rr = zone_node_rrset(&s->tree, hit.node, DNS_DNAME);
+        if (!dname_target(s, rr, hit.node, name, name_len, p->target, &p->target_len)) {
+            p->kind = PLAN_ERROR; /* RFC 6672 §2.2: YXDOMAIN */
+            p->rcode = 6;
+            return false;
+        }
+        p->chain[p->chain_n++] = (struct answer_link){index_of(s, rr), true, hit.node};
+        return true;
+    }
+    const struct zone_tree_rrset *rr = rrset_for(s, hit.node, q->qtype);
+    uint32_t service = s->tree.nodes[hit.node].service;
+    if (rr && (service == ZONE_NONE || q->qtype != DNS_ANY)) {
+        p->kind = PLAN_RRSET;
+        p->rrset = index_of(s, rr);
+        return false;
+    }
+    if (service != ZONE_NONE) {
+        decide_service(s, q, source, rng, service, q->qtype, p);
+        return false;
+    }
+    rr = zone_node_rrset(&s->tree, hit.node, DNS_CNAME);
+    if (rr && after_dname)
+        return end_chain(p);
+    if (rr) {
+        rdata_name(s, rr, p->target, &p->target_len);
+        p->chain[p->chain_n++] = (struct answer_link){index_of(s, rr), false, hit.node};
+        return true;
+    }
+    decide_negative(s, p, PLAN_NODATA);
+    return false;
+}
+
+/* A target that was visited before ends the chain: what was found so far is the answer. */
+static bool chain_ends(const struct answer_plan *p)
+{
+    const struct answer_link *last = &p->chain[p->chain_n - 1];
+    for (uint8_t i = 0; i + 1 < p->chain_n; i++)
+        if (!last->dname && p->chain[i].rrset == last->rrset)
+            return true;
+    return p->chain_n == ANSWER_CHAIN_MAX;
+}
+
+static void plan_init(struct answer_plan *p)
+{
+    p->kind = PLAN_REFUSED;
+    p->rcode = DNS_NOERROR;
+    p->aa = false;
+    p->node = p->zone = p->rrset = p->service = p->asked_service = ZONE_NONE;
+    p->ttl = 0;
+    p->scope = 0;
+    p->chain_n = 0;
+    p->target_len = 0;
+    p->located = false;
+    p->steer.n = 0;
+    p->steer.why = STEER_WHY_HOME;
+}
+
+void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
+                   struct rng *rng, struct answer_plan *p)
+{
+    plan_init(p);
+    if (q->qclass != DNS_IN || is_meta_type(q->qtype)) {
+        p->rcode = q->qtype == DNS_MAILA || q->qtype == DNS_MAILB ? DNS_NOTIMP : DNS_REFUSED;
+        return;
+    }
+    struct zone_hit hit = zone_tree_find(&s->tree, q);
+    while (decide_hit(s, q, source, rng, hit, p)) {
+        if (chain_ends(p)) {
+            p->kind = PLAN_OUTSIDE;
+            return;
+        }
+        hit = zone_tree_find_name(&s->tree, p->target, p->target_len, q->qtype);
+    }
+}

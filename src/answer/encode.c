@@ -1,0 +1,166 @@
+/* From a plan to octets. Truncation lives here and nowhere else. */
+#include "answer/answer.h"
+#include "dns/writer.h"
+
+#include <string.h>
+
+struct encoder {
+    const struct snapshot *s;
+    const struct dns_query *q;
+    const struct answer_plan *p;
+    struct dns_writer w;
+    uint16_t owner; /* of the next answer record: the question's name, or the last alias's target */
+};
+
+static void put_rrset(struct encoder *e, enum dns_section section, uint16_t owner,
+                      const uint8_t *wire, size_t wire_len, const struct zone_tree_rrset *rr)
+{
+    const uint8_t *at = e->s->tree.rdata + rr->rdata;
+    for (uint16_t i = 0; i < rr->n; i++) {
+        size_t len = (size_t)at[0] << 8 | at[1];
+        dns_writer_rr(&e->w, section, owner, wire, wire_len, rr->type, rr->ttl, at + 2, len);
+        at += 2 + len;
+    }
+}
+
+/* A name of the tree as owner: a pointer into the question where it is a suffix of it. */
+static void put_node_rrset(struct encoder *e, enum dns_section section, uint32_t node,
+                           const struct zone_tree_rrset *rr)
+{
+    size_t len;
+    const uint8_t *wire = zone_node_name(&e->s->tree, node, &len);
+    size_t qlen = e->q->qname_len;
+    if (len <= qlen && memcmp(e->q->lower + (qlen - len), wire, len) == 0 && len > 1)
+        put_rrset(e, section, (uint16_t)(e->q->qname_off + (qlen - len)), NULL, 0, rr);
+    else
+        put_rrset(e, section, DNS_OWNER_WIRE, wire, len, rr);
+}
+
+/* The aliases on the way; the next owner is the target just written (RFC 1035 §4.1.4). */
+static void put_chain(struct encoder *e)
+{
+    for (uint8_t i = 0; i < e->p->chain_n; i++) {
+        const struct answer_link *link = &e->p->chain[i];
+        const struct zone_tree_rrset *rr = &e->s->tree.rrsets[link->rrset];
+        const uint8_t *at = e->s->tree.rdata + rr->rdata;
+        size_t len = (size_t)at[0] << 8 | at[1];
+        if (link->dname) {
+            put_node_rrset(e, DNS_SECTION_ANSWER, link->owner_node, rr);
+            /* RFC 6672 §3.1: a CNAME for those who do not know DNAME. Only the last link's target is
+             * kept, so that a DNAME ends the chain it is followed in. */
+            at = NULL;
+            len = e->p->target_len;
+        }
+        dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, NULL, 0, DNS_CNAME, rr->ttl,
+                      at ? at + 2 : e->p->target, len);
+        size_t target = e->w.len - len;
+        e->owner = target < 0x4000 ? (uint16_t)target : DNS_OWNER_WIRE;
+    }
+}
+
+static void put_service(struct encoder *e)
+{
+    const struct steer_tables *t = &e->s->steer;
+    const struct answer_plan *p = e->p;
+    for (uint16_t i = 0; i < p->steer.n; i++) {
+        const struct steer_endpoint *ep = &t->endpoint[p->steer.endpoint[i]];
+        if (ep->family == STEER_HOST)
+            dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, DNS_CNAME,
+                          p->ttl, t->names + ep->rdata, ep->rdata_len);
+        else
+            dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len,
+                          ep->family == STEER_V4 ? DNS_A : DNS_AAAA, p->ttl, ep->octets,
+                          ep->family == STEER_V4 ? 4 : 16);
+    }
+}
+
+/* RFC 2308 §3: the SOA with the TTL of the negative answer. */
+static void put_soa(struct encoder *e)
+{
+    const struct zone_apex *apex = &e->s->tree.zones[e->p->zone];
+    struct zone_tree_rrset soa = e->s->tree.rrsets[apex->soa];
+    soa.ttl = e->p->ttl;
+    put_node_rrset(e, DNS_SECTION_AUTHORITY, apex->node, &soa);
+}
+
+/* Addresses that we hold for the delegation's name servers; RFC 9471 §2: all of them or TC. */
+static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
+{
+    static const uint16_t types[2] = {DNS_A, DNS_AAAA};
+    const uint8_t *at = e->s->tree.rdata + ns->rdata;
+    for (uint16_t i = 0; i < ns->n; i++) {
+        size_t len = (size_t)at[0] << 8 | at[1];
+        uint8_t name[DNS_NAME_MAX];
+        memcpy(name, at + 2, len);
+        dns_name_lower(name, len);
+        /* Glue lies below a cut: find_name answers with the cut, the node itself is looked up as DS is. */
+        uint32_t node = zone_tree_node(&e->s->tree, name, len);
+        for (unsigned k = 0; node != ZONE_NONE && k < 2; k++) {
+            const struct zone_tree_rrset *rr = zone_node_rrset(&e->s->tree, node, types[k]);
+            if (rr)
+                put_node_rrset(e, DNS_SECTION_ADDITIONAL, node, rr);
+        }
+        at += 2 + len;
+    }
+}
+
+static enum answer_outcome put_plan(struct encoder *e)
+{
+    const struct answer_plan *p = e->p;
+    const struct zone_tree_rrset *rrsets = e->s->tree.rrsets;
+    put_chain(e);
+    switch (p->kind) {
+    case PLAN_SERVICE:
+        put_service(e);
+        return ANSWER_noerror;
+    case PLAN_RRSET:
+        put_rrset(e, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, &rrsets[p->rrset]);
+        return ANSWER_noerror;
+    case PLAN_OUTSIDE:
+        return ANSWER_noerror;
+    case PLAN_NODATA:
+        put_soa(e);
+        return p->chain_n ? ANSWER_noerror : ANSWER_nodata;
+    case PLAN_NXDOMAIN:
+        put_soa(e);
+        return ANSWER_nxdomain;
+    case PLAN_REFERRAL:
+        put_node_rrset(e, DNS_SECTION_AUTHORITY, p->node, &rrsets[p->rrset]);
+        put_glue(e, &rrsets[p->rrset]);
+        return ANSWER_referral;
+    case PLAN_REFUSED:
+        return p->rcode == DNS_NOTIMP ? ANSWER_notimp : ANSWER_refused;
+    case PLAN_ERROR:
+        return ANSWER_servfail;
+    }
+    return ANSWER_servfail;
+}
+
+static size_t finish(struct encoder *e, bool tc)
+{
+    struct dns_opt_reply opt = {.rcode = e->p->rcode, .ecs_scope = e->p->scope, .nsid = e->s->nsid,
+                                .nsid_len = e->s->nsid_len};
+    dns_writer_opt(&e->w, e->q, e->w.buf, &opt);
+    struct dns_reply_flags flags = {.aa = e->p->aa, .tc = tc, .rcode = e->p->rcode};
+    return dns_writer_finish(&e->w, e->q, &flags);
+}
+
+size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
+                     const struct answer_request *r, const struct answer_plan *p,
+                     enum answer_outcome *outcome)
+{
+    struct encoder e = {.s = s, .q = q, .p = p, .owner = DNS_OWNER_QNAME};
+    size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q);
+    if (limit > r->cap)
+        limit = r->cap;
+    size_t opt = dns_opt_size(q, s->nsid_len);
+    dns_writer_begin(&e.w, r->out, limit - opt, r->msg, q);
+    *outcome = put_plan(&e);
+    bool tc = e.w.overflow;
+    if (tc) { /* RFC 2181 §9: what does not fit whole is not sent in part */
+        dns_writer_begin(&e.w, r->out, limit - opt, r->msg, q);
+        *outcome = ANSWER_truncated;
+    }
+    e.w.cap = limit;
+    return finish(&e, tc);
+}

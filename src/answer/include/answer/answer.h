@@ -1,0 +1,87 @@
+/* answer: the hot path: bytes in, bytes out. parse, find, locate, steer, encode.
+ * Decides   first, into a struct answer_plan, writes later; explain prints the same plan.
+ * Owns      nothing but a worker's generator and counters.
+ * Threads   answer_query: a worker, with its own struct answer_worker. Counters: single writer, relaxed.
+ * Cost      no allocation, no lock, no system call.
+ * Spec      RFC 1034 §4.3.2, RFC 2308, RFC 4592, RFC 6604, RFC 6891, RFC 7871, RFC 8482, RFC 9471. */
+#pragma once
+
+#include "snapshot/tables.h"
+
+enum answer_outcome {
+#define OUTCOME(name, text) ANSWER_##name,
+#include "answer/outcomes.def"
+#undef OUTCOME
+    ANSWER_OUTCOMES
+};
+const char *answer_outcome_name(enum answer_outcome o);
+
+struct answer_worker {
+    unsigned index; /* whose tally */
+    struct rng rng;
+    _Atomic uint64_t outcome[ANSWER_OUTCOMES];
+    _Atomic uint64_t with_subnet; /* queries that carried a usable client subnet */
+} __attribute__((aligned(128)));
+
+void answer_worker_init(struct answer_worker *w, unsigned index, uint64_t seed);
+
+struct answer_request {
+    const uint8_t *msg;
+    size_t len;
+    struct ip source;
+    bool tcp;
+    uint8_t *out;
+    size_t cap;
+};
+
+/* Length of the answer, 0: none is sent. */
+size_t answer_query(struct answer_worker *w, const struct snapshot *s,
+                    const struct answer_request *r);
+
+/* ------------------------------------------------------------------------------ the decision */
+
+#define ANSWER_CHAIN_MAX 8 /* CNAMEs followed inside our zones */
+
+enum answer_kind { /* what the last name of the chain came to */
+    PLAN_SERVICE,
+    PLAN_RRSET,
+    PLAN_NODATA,
+    PLAN_NXDOMAIN,
+    PLAN_REFERRAL,
+    PLAN_OUTSIDE, /* the chain left our zones */
+    PLAN_REFUSED,
+    PLAN_ERROR    /* rcode says which */
+};
+
+struct answer_link { /* a CNAME (or DNAME with its synthesised CNAME) on the way */
+    uint32_t rrset;
+    bool dname;
+    uint32_t owner_node; /* DNAME: whose name owns it */
+};
+
+struct answer_plan {
+    enum answer_kind kind;
+    unsigned rcode;
+    bool aa;
+    uint32_t node, zone;
+    uint32_t rrset;           /* PLAN_RRSET; PLAN_REFERRAL: the NS set */
+    uint32_t service;         /* whose endpoints answer, ZONE_NONE */
+    uint32_t asked_service;   /* the one at the name: differs where on-empty led to another */
+    enum steer_family family;
+    uint32_t ttl;             /* of a service's answer; of the SOA when negative */
+    uint8_t scope;
+    uint8_t chain_n;
+    struct answer_link chain[ANSWER_CHAIN_MAX];
+    uint8_t target_len;       /* the last name of the chain, 0: the question's own */
+    uint8_t target[DNS_NAME_MAX];
+    bool located;
+    struct geo_client client; /* where located */
+    struct steer_plan steer;
+};
+
+void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
+                   struct rng *rng, struct answer_plan *out);
+/* Writes it; *outcome says how it is counted. */
+size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
+                     const struct answer_request *r, const struct answer_plan *p,
+                     enum answer_outcome *outcome);
