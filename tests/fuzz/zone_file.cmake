@@ -1,0 +1,1 @@
+meridian_fuzz(zone_file SOURCES zone_file.c LINK zone)
