@@ -10,7 +10,7 @@
 
 #define PORT_TRIES_MAX 32 /* for port 0: a port that is free for UDP and TCP alike */
 #define UDP_SNDBUF_BYTES (1 << 20)
-#define TCP_SNDBUF_BYTES (1 << 16) /* bounds what a peer that does not read holds in the kernel */
+#define TCP_BUF_BYTES (1 << 16) /* bounds what one client holds in the kernel, each way */
 #define TCP_BACKLOG 1024
 
 static enum err cannot_listen(struct diag *diag, const struct net_address *a, bool tcp, int error)
@@ -239,10 +239,11 @@ enum err net__tcp_open(const struct net_address *a, int *fd, struct diag *diag)
     if (s < 0)
         return cannot_listen(diag, a, true, -s);
     int rc = 0;
-    /* The last two are inherited by what is accepted. */
+    /* The last three are inherited by what is accepted. */
     if (set(s, SOL_SOCKET, SO_REUSEADDR, 1) != 0 || set(s, SOL_SOCKET, SO_REUSEPORT, 1) != 0 ||
         set(s, IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
-        set(s, SOL_SOCKET, SO_SNDBUF, TCP_SNDBUF_BYTES) != 0)
+        set(s, SOL_SOCKET, SO_SNDBUF, TCP_BUF_BYTES) != 0 ||
+        set(s, SOL_SOCKET, SO_RCVBUF, TCP_BUF_BYTES) != 0)
         rc = -errno;
     if (rc == 0)
         rc = bind_socket(s, a);

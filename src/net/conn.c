@@ -8,8 +8,8 @@
  *             (in)       fit the socket     (out)
  *
  *   READING waits for bytes, FLUSHING for room: never both, so that a peer that does not read its
- *   answers is not listened to either, and holds one batch of answers at most. `in` keeps a frame
- *   that has begun, and in FLUSHING whole frames whose turn has not come. */
+ *   answers is not listened to either, and holds one batch of answers at most (cut by the sweep).
+ * `in` keeps a frame that has begun, and in FLUSHING whole frames whose turn has not come. */
 #include "net_priv.h"
 
 #include "base/check.h"
@@ -64,13 +64,21 @@ void net__conn_close(struct net_conn *c)
     net__worker_maybe_finish(w);
 }
 
-/* Splits up to NET_BATCH whole frames off buf into messages. Returns their number; *used is where
- * the first frame that was not taken begins. */
+/* How many queries may be answered before looking whether the peer reads: as many as keep its
+ * answers within NET_TCP_QUEUE_BYTES, going by the longest answer so far. */
+static size_t batch_max(const struct net_worker *w)
+{
+    size_t n = NET_TCP_QUEUE_BYTES / w->tcp_answer_max;
+    return n < NET_BATCH ? n : NET_BATCH;
+}
+
+/* Splits whole frames off buf into messages. Returns their number; *used is where the first frame
+ * that was not taken begins. */
 static size_t split(struct net_conn *c, const uint8_t *buf, size_t len, size_t *used)
 {
     struct net_message *messages = c->worker->tcp->messages;
-    size_t n = 0, at = 0;
-    while (n < NET_BATCH && len - at >= 2) {
+    size_t n = 0, at = 0, n_max = batch_max(c->worker);
+    while (n < n_max && len - at >= 2) {
         size_t frame = (size_t)buf[at] << 8 | buf[at + 1];
         if (frame == 0) { /* no DNS message is empty: the framing is lost */
             net__count(&c->worker->counters.tcp_framing_errors, 1);
@@ -91,18 +99,13 @@ static size_t split(struct net_conn *c, const uint8_t *buf, size_t len, size_t *
     return n;
 }
 
-/* Keeps what the socket did not take. false: the peer is cut off. */
+/* Keeps what the socket did not take. */
 static bool queue_rest(struct net_conn *c, const struct iovec *iov, size_t n, size_t skip,
                        size_t rest)
 {
-    struct net_worker *w = c->worker;
-    if (rest > NET_TCP_QUEUE_BYTES) {
-        net__count(&w->counters.tcp_cut_slow, 1);
-        return false;
-    }
     c->out = malloc(rest);
     if (!c->out) {
-        net__count(&w->counters.loop_errors, 1);
+        net__count(&c->worker->counters.loop_errors, 1);
         return false;
     }
     c->out_off = c->out_len = 0;
@@ -147,6 +150,7 @@ static bool answer_batch(struct net_conn *c, size_t n)
         t->out[i].length_be[1] = (uint8_t)len;
         t->iov[k++] = (struct iovec){&t->out[i], 2 + len};
         bytes += 2 + len;
+        w->tcp_answer_max = 2 + len > w->tcp_answer_max ? 2 + len : w->tcp_answer_max;
     }
     net__count(&w->counters.tcp_queries, n);
     net__count(&w->counters.tcp_answers, k);

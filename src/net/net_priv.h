@@ -20,7 +20,8 @@
 /* One row a counter: the live ones and their sum come from here. */
 #define NET_COUNTERS(X)                                                                            \
     X(udp_received)                                                                                \
-    X(udp_sent) X(udp_send_failed) X(udp_no_answer) X(udp_batches) X(tcp_accepted) X(tcp_closed)   \
+    X(udp_sent)                                                                                    \
+    X(udp_send_failed) X(udp_no_answer) X(udp_batches) X(tcp_accepted) X(tcp_closed)               \
         X(tcp_idle_closed) X(tcp_shed) X(tcp_refused_per_ip) X(tcp_cut_slow) X(tcp_queries)        \
             X(tcp_answers) X(tcp_framing_errors) X(tcp_open) X(loop_errors)
 
@@ -86,6 +87,7 @@ struct net_conn {
 };
 
 #define TCP_FRAME_MAX (2 + 65535)
+#define TCP_ANSWER_USUAL (NET_TCP_QUEUE_BYTES / NET_BATCH)
 #define TCP_READ_BYTES 4096 /* one wake of one connection: about a hundred queries */
 
 struct tcp_slot { /* an odd number of cache lines, so that slots do not share a set */
@@ -120,7 +122,8 @@ struct net_worker {
     struct net_conn *oldest, *newest;
     size_t conns, conns_max, conns_per_ip_max;
     uint64_t idle_ms;
-    int reserve_fd; /* given up for a moment when accept meets EMFILE */
+    size_t tcp_answer_max; /* the longest so far, with its length */
+    int reserve_fd;        /* given up for a moment when accept meets EMFILE */
     bool draining, finished;
     unsigned index;
     pthread_t thread;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_WAKE 64 /* then the other handles of the loop have their turn */
@@ -119,6 +120,13 @@ static bool is_of_that_connection(int error)
     }
 }
 
+/* accept(2) looks for a descriptor first and for a connection second: EMFILE alone says nothing. */
+static bool is_waiting(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
 /* false: nothing more to take now. */
 static bool accept_one(struct net_listener *l)
 {
@@ -133,8 +141,12 @@ static bool accept_one(struct net_listener *l)
         return false;
     if (is_of_that_connection(errno))
         return true;
-    if ((errno == EMFILE || errno == ENFILE) && make_room(l))
-        return true;
+    if (errno == EMFILE || errno == ENFILE) {
+        if (!is_waiting(l->fd))
+            return false;
+        if (make_room(l))
+            return true;
+    }
     net__listener_pause(l); /* no memory, or no descriptor at all: try again at the next sweep */
     return false;
 }

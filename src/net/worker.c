@@ -172,6 +172,7 @@ static enum err fill(struct net_worker *w, const struct net_config *config,
     w->batch = config->batch;
     w->batch_ctx = config->batch_ctx[w->index];
     w->idle_ms = config->tcp_idle_ms;
+    w->tcp_answer_max = TCP_ANSWER_USUAL;
     w->conns_max = share(config->tcp_clients_max, config->workers);
     w->conns_per_ip_max = share(config->tcp_clients_per_ip_max, config->workers);
     w->udp_bytes = net__udp_bytes_create();
