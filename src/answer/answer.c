@@ -23,12 +23,14 @@ void answer_worker_init(struct answer_worker *w, unsigned index, uint64_t seed)
 /* Single writer: a plain add, visible to the reader without tearing. */
 static inline void count64(_Atomic uint64_t *c)
 {
-    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 static inline void count32(_Atomic uint32_t *c)
 {
-    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 static void tally(struct answer_worker *w, const struct snapshot *s, const struct answer_plan *p)
@@ -48,7 +50,7 @@ static size_t answer_error(const struct snapshot *s, const struct dns_query *q,
     struct dns_opt_reply opt = {.rcode = rcode, .nsid = s->nsid, .nsid_len = s->nsid_len};
     struct dns_reply_flags flags = {.rcode = rcode};
     dns_writer_begin(&w, r->out, r->cap, r->msg, q);
-    dns_writer_opt(&w, q, r->msg, &opt);
+    dns_writer_opt(&w, q, &opt);
     return dns_writer_finish(&w, q, &flags);
 }
 

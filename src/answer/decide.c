@@ -30,9 +30,10 @@ static void decide_negative(const struct snapshot *s, struct answer_plan *p, enu
 
 /* ------------------------------------------------------------------------------------- services */
 
-/* The family that answers a type at a service; false: the type does not exist there. Never depends on
- * client or health. */
-static bool service_family(const struct steer_service *svc, uint16_t type, enum steer_family *family)
+/* The family that answers a type at a service; false: the type does not exist there. Never depends
+ * on client or health. */
+static bool service_family(const struct steer_service *svc, uint16_t type,
+                           enum steer_family *family)
 {
     if (svc->families & (1u << STEER_HOST)) {
         *family = STEER_HOST; /* an alias answers every type, RFC 1034 §3.6.2 */
@@ -84,8 +85,8 @@ static bool has_answer(const struct answer_plan *p)
 }
 
 static void decide_service(const struct snapshot *s, const struct dns_query *q,
-                           const struct ip *source, struct rng *rng, uint32_t service, uint16_t type,
-                           struct answer_plan *p)
+                           const struct ip *source, struct rng *rng, uint32_t service,
+                           uint16_t type, struct answer_plan *p)
 {
     p->asked_service = service;
     p->aa = true;
@@ -98,9 +99,10 @@ static void decide_service(const struct snapshot *s, const struct dns_query *q,
     choose(s, service, q, source, &client, p);
     for (int depth = 0; p->steer.why == STEER_WHY_SERVICE && depth < ON_EMPTY_DEPTH_MAX; depth++)
         choose(s, s->steer.service[p->service].on_empty_service, q, source, &client, p);
-    if (!has_answer(p)) { /* the other service cannot help, or the chain is too long: fail open here */
-        client = (struct steer_client){.rng = rng, .allowed = UINT64_MAX,
-                                       .ignore_on_empty_service = true};
+    if (!has_answer(
+            p)) { /* the other service cannot help, or the chain is too long: fail open here */
+        client = (struct steer_client){
+            .rng = rng, .allowed = UINT64_MAX, .ignore_on_empty_service = true};
         choose(s, service, q, source, &client, p);
     }
     if (p->steer.n == 0) {
@@ -111,8 +113,8 @@ static void decide_service(const struct snapshot *s, const struct dns_query *q,
     p->rcode = DNS_NOERROR;
     p->ttl = atomic_load_explicit(&s->steer.board.ttl[p->service], memory_order_relaxed);
     if (p->service != service)
-        p->ttl = min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[service],
-                                                    memory_order_relaxed));
+        p->ttl =
+            min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[service], memory_order_relaxed));
 }
 
 /* ---------------------------------------------------------------------------------- static data */

@@ -46,8 +46,8 @@ static void put_chain(struct encoder *e)
         size_t len = (size_t)at[0] << 8 | at[1];
         if (link->dname) {
             put_node_rrset(e, DNS_SECTION_ANSWER, link->owner_node, rr);
-            /* RFC 6672 §3.1: a CNAME for those who do not know DNAME. Only the last link's target is
-             * kept, so that a DNAME ends the chain it is followed in. */
+            /* RFC 6672 §3.1: a CNAME for those who do not know DNAME. Only the last link's target
+             * is kept, so that a DNAME ends the chain it is followed in. */
             at = NULL;
             len = e->p->target_len;
         }
@@ -93,7 +93,8 @@ static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
         uint8_t name[DNS_NAME_MAX];
         memcpy(name, at + 2, len);
         dns_name_lower(name, len);
-        /* Glue lies below a cut: find_name answers with the cut, the node itself is looked up as DS is. */
+        /* Glue lies below a cut: find_name answers with the cut, the node itself is looked up as DS
+         * is. */
         uint32_t node = zone_tree_node(&e->s->tree, name, len);
         for (unsigned k = 0; node != ZONE_NONE && k < 2; k++) {
             const struct zone_tree_rrset *rr = zone_node_rrset(&e->s->tree, node, types[k]);
@@ -138,9 +139,11 @@ static enum answer_outcome put_plan(struct encoder *e)
 
 static size_t finish(struct encoder *e, bool tc)
 {
-    struct dns_opt_reply opt = {.rcode = e->p->rcode, .ecs_scope = e->p->scope, .nsid = e->s->nsid,
+    struct dns_opt_reply opt = {.rcode = e->p->rcode,
+                                .ecs_scope = e->p->scope,
+                                .nsid = e->s->nsid,
                                 .nsid_len = e->s->nsid_len};
-    dns_writer_opt(&e->w, e->q, e->w.buf, &opt);
+    dns_writer_opt(&e->w, e->q, &opt);
     struct dns_reply_flags flags = {.aa = e->p->aa, .tc = tc, .rcode = e->p->rcode};
     return dns_writer_finish(&e->w, e->q, &flags);
 }

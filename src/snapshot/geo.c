@@ -4,6 +4,32 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* All zero for a file that is not there. */
+static struct file_mark mark_file(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return (struct file_mark){0};
+    return (struct file_mark){.inode = st.st_ino,
+                              .size = (uint64_t)st.st_size,
+                              .mtime_ns =
+                                  (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+}
+
+static bool mark_equal(struct file_mark a, struct file_mark b)
+{
+    return a.inode == b.inode && a.size == b.size && a.mtime_ns == b.mtime_ns;
+}
+
+bool snapshot_cache_stale(const struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->dbs_n; i++)
+        if (geo_db_stale(c->dbs[i]) && !mark_equal(mark_file(c->db_paths[i]), c->db_refused[i]))
+            return true;
+    return false;
+}
 
 void cache_drop_geo(struct snapshot_cache *c)
 {
@@ -13,8 +39,10 @@ void cache_drop_geo(struct snapshot_cache *c)
     }
     free(c->dbs);
     free(c->db_paths);
+    free(c->db_refused);
     c->dbs = NULL;
     c->db_paths = NULL;
+    c->db_refused = NULL;
     c->dbs_n = 0;
     geo_base_unref(&c->base);
 }
@@ -30,7 +58,8 @@ static struct geo_db *cached(const struct snapshot_cache *c, const char *path)
 
 /* The database for a path: the cached one, or loaded anew when asked to look again. With keep_geo a
  * failure is a warning, and the old one (perhaps none) stays. */
-static enum err get_db(struct compile *c, const char *path, struct geo_db **out)
+static enum err get_db(struct compile *c, const char *path, struct geo_db **out,
+                       struct file_mark *refused)
 {
     struct geo_db *old = cached(c->cache, path);
     *out = old;
@@ -38,6 +67,7 @@ static enum err get_db(struct compile *c, const char *path, struct geo_db **out)
         return ERR_OK;
     struct diag found = {0};
     struct geo_db *fresh = NULL;
+    struct file_mark seen = mark_file(path);
     enum err e = geo_db_load(path, &fresh, &found);
     char text[512];
     diag_first(&found, text, sizeof text);
@@ -51,6 +81,7 @@ static enum err get_db(struct compile *c, const char *path, struct geo_db **out)
         geo_db_unref(out);
         return diag_error(c->diag, e, "", "%s", text);
     }
+    *refused = seen;
     diag_warning(c->diag, "", "%s; %s", text,
                  old ? "the one read before stays in use" : "going on without it");
     return ERR_OK;
@@ -59,6 +90,7 @@ static enum err get_db(struct compile *c, const char *path, struct geo_db **out)
 struct db_list {
     struct geo_db **dbs;
     char **paths;
+    struct file_mark *refused;
     size_t n;
 };
 
@@ -70,6 +102,7 @@ static void db_list_fini(struct db_list *l)
     }
     free(l->dbs);
     free(l->paths);
+    free(l->refused);
 }
 
 static enum err read_list(struct compile *c, struct db_list *l)
@@ -81,7 +114,8 @@ static enum err read_list(struct compile *c, struct db_list *l)
         max += *p == ',';
     l->dbs = calloc(max, sizeof *l->dbs);
     l->paths = calloc(max, sizeof *l->paths);
-    enum err e = text && l->dbs && l->paths ? ERR_OK : ERR_NOMEM;
+    l->refused = calloc(max, sizeof *l->refused);
+    enum err e = text && l->dbs && l->paths && l->refused ? ERR_OK : ERR_NOMEM;
     char *save = NULL;
     for (char *p = e ? NULL : strtok_r(text, ",", &save); p && !e; p = strtok_r(NULL, ",", &save)) {
         while (*p == ' ')
@@ -90,7 +124,7 @@ static enum err read_list(struct compile *c, struct db_list *l)
             p[n - 1] = '\0';
         if (!*p)
             continue;
-        e = get_db(c, p, &l->dbs[l->n]);
+        e = get_db(c, p, &l->dbs[l->n], &l->refused[l->n]);
         if (e || !l->dbs[l->n])
             continue;
         l->paths[l->n] = strdup(p);
@@ -153,6 +187,9 @@ enum err compile_geo(struct compile *c)
     struct ip_prefix *own = own_networks(c->m, &own_n);
     if (!own && !e)
         e = ERR_NOMEM;
+    for (size_t i = 0; !e && cache->base && i < l.n && same_list(cache, &l); i++)
+        if (l.refused[i].inode) /* the old one stays: what was refused need not be read again */
+            cache->db_refused[i] = l.refused[i];
     bool same = !e && cache->base && same_list(cache, &l) && own_n == cache->own_n &&
                 (own_n == 0 || memcmp(own, cache->own, own_n * sizeof *own) == 0);
     if (!e && !same) {
@@ -167,6 +204,7 @@ enum err compile_geo(struct compile *c)
             cache->own_n = own_n;
             cache->dbs = l.dbs;
             cache->db_paths = l.paths;
+            cache->db_refused = l.refused;
             cache->dbs_n = l.n;
             own = NULL;
             l = (struct db_list){0};

@@ -17,6 +17,11 @@ struct view_entry { /* a view with its count and key; the public part first */
     bool used; /* by the snapshot being compiled */
 };
 
+struct file_mark { /* which bytes of a file were seen */
+    uint64_t inode, size;
+    int64_t mtime_ns;
+};
+
 struct zone_entry {
     char *name, *file;
     struct arena *arena;
@@ -27,6 +32,7 @@ struct zone_entry {
 struct snapshot_cache {
     struct geo_db **dbs;
     char **db_paths;
+    struct file_mark *db_refused; /* the last state of each file that was refused */
     size_t dbs_n;
     struct geo_base *base;
     uint64_t base_serial; /* changes whenever base does; part of every view key */

@@ -19,6 +19,9 @@ void snapshot_cache_destroy(struct snapshot_cache **c);
 /* Forget that files were read: the next compile looks at them again. Unchanged ones stay shared. */
 void snapshot_cache_recheck(struct snapshot_cache *c);
 
+/* Has a geo database file changed since it was read (and not already been refused as it is now)? */
+bool snapshot_cache_stale(const struct snapshot_cache *c);
+
 /* The model must be validated. workers: how many tallies. keep_geo: a geo database that cannot be read
  * is an error when false; when true the old one of the cache stays and a warning says so. */
 struct snapshot_options {
