@@ -1,16 +1,15 @@
 /* probe/runner: runs the probes of many targets on a libuv loop and hands back what they saw.
- * Owns      copies of the targets and of everything they refer to, so that set_targets may be called
- *           with a model that is freed right after; its timers, sockets, child processes.
- * Lifetime  create to the `closed` callback of close, on a loop that runs until then.
- * Threads   the loop's only (the control thread). Host names are resolved in libuv's thread pool.
- * Callbacks are called from the loop, and from within create, set_targets, soon, once and close never;
- *           they may call any function here.
- * Process   exec probes need SIGCHLD: some thread must not block it. SIGPIPE must be ignored.
- *           UV_METRICS_IDLE_TIME is switched on for the loop: it tells how long the loop itself was
+ * Owns      copies of the targets and of everything they refer to, so that set_targets may be
+ * called with a model that is freed right after; its timers, sockets, child processes. Lifetime
+ * create to the `closed` callback of close, on a loop that runs until then. Threads   the loop's
+ * only (the control thread). Host names are resolved in libuv's thread pool. Callbacks are called
+ * from the loop, and from within create, set_targets, soon, once and close never; they may call any
+ * function here. Process   exec probes need SIGCHLD: some thread must not block it. SIGPIPE must be
+ * ignored. UV_METRICS_IDLE_TIME is switched on for the loop: it tells how long the loop itself was
  *           busy. Every open file above 2 is made close-on-exec when the runner is created.
  * Errors    a target that cannot be probed is a failed probe with a sentence, never an error here.
- * Late      a result counts for nothing when the prober itself was in trouble: the probe began late,
- *           the loop was stuck for more than PROBE_STALL_MS_MAX during it, a timeout came after the
+ * Late      a result counts for nothing when the prober itself was in trouble: the probe began
+ * late, the loop was stuck for more than PROBE_STALL_MS_MAX during it, a timeout came after the
  *           loop was stuck for more than a fifth of it, or we lacked a socket or memory.
  * Limits    PROBE_BODY_BYTES_MAX of a body or stream are looked at, PROBE_OUTPUT_BYTES_MAX of a
  *           program's output are taken; `concurrency` probes at once.
@@ -41,15 +40,15 @@ struct probe_target {
 struct probe_result {
     uint32_t target; /* index in the targets now set; PROBE_NONE from probe_runner_once */
     bool ok;
-    bool confirm; /* as asked for with probe_runner_soon */
-    bool late;    /* counts for nothing */
+    bool confirm;               /* as asked for with probe_runner_soon */
+    bool late;                  /* counts for nothing */
     int64_t started_ms, now_ms; /* monotonic: base/clock.h */
     int64_t wall_ms;            /* at the end */
     uint32_t latency_us;        /* start to end; what a person would call the response time */
     /* Since start, 0 where it does not apply or was not reached. */
     uint32_t connect_us, tls_us, first_byte_us;
-    struct hostport peer; /* what was probed; family 0 if a host name was not resolved */
-    uint32_t status;      /* http status, dns rcode or exit status; 0 */
+    struct hostport peer;      /* what was probed; family 0 if a host name was not resolved */
+    uint32_t status;           /* http status, dns rcode or exit status; 0 */
     char text[PROBE_TEXT_MAX]; /* UTF-8, one line: "200 in 12 ms", "timeout after 2000 ms" */
 };
 
@@ -77,10 +76,10 @@ struct probe_runner;
 
 enum err probe_runner_create(uv_loop_t *loop, const struct probe_runner_config *config,
                              struct probe_runner **out) WARN_UNUSED;
-/* Makes these the targets. Who was there before (same service, region, address and probe name) keeps
- * phase and running probe; if its probe's definition changed the running one is dropped and it is
- * probed anew soon. Probes of who is gone are cancelled, and nothing is heard of them. On error
- * the old targets stay. */
+/* Makes these the targets. Who was there before (same service, region, address and probe name)
+ * keeps phase and running probe; if its probe's definition changed the running one is dropped and
+ * it is probed anew soon. Probes of who is gone are cancelled, and nothing is heard of them. On
+ * error the old targets stay. */
 enum err probe_runner_set_targets(struct probe_runner *r, const struct probe_target *targets,
                                   uint32_t n) WARN_UNUSED;
 /* From the next set_targets on. */
@@ -92,8 +91,8 @@ void probe_runner_soon(struct probe_runner *r, uint32_t target, int64_t at_ms, b
 enum err probe_runner_once(struct probe_runner *r, const struct probe_target *target,
                            probe_result_fn fn, void *ctx) WARN_UNUSED;
 void probe_runner_stats(const struct probe_runner *r, struct probe_stats *out);
-/* Cancels everything, kills what runs, closes all handles, then calls closed (may be NULL) and frees
- * the runner. A name lookup under way in the system's resolver is waited for. */
+/* Cancels everything, kills what runs, closes all handles, then calls closed (may be NULL) and
+ * frees the runner. A name lookup under way in the system's resolver is waited for. */
 void probe_runner_close(struct probe_runner **r, void (*closed)(void *ctx), void *ctx);
 
 /* The port a probe uses: its own or its type's; 0 for tcp and exec without one. */

@@ -1,12 +1,11 @@
 /* probe/schedule: which target is to be probed when. Pure: time and randomness are passed in.
- * Grid      a target's regular probes are due at phase + k * interval, the phase being a hash of its
- *           key over the interval, each moved by a jitter of at most PROBE_JITTER_PERCENT of the
- *           interval to either side. Targets are so never bunched, a target keeps its phase over
- *           every reconfiguration, and at start all are probed within their first interval.
- * Bound     at most `concurrency` probes are under way. Who is due beyond that waits in the order of
- *           due times (nobody starves: a target just taken is due after all who wait) and is
- *           marked late if it starts more than PROBE_LATE_MS_MAX, or half of its interval, whichever
- *           is less, after it was due.
+ * Grid      a target's regular probes are due at phase + k * interval, the phase being a hash of
+ * its key over the interval, each moved by a jitter of at most PROBE_JITTER_PERCENT of the interval
+ * to either side. Targets are so never bunched, a target keeps its phase over every
+ * reconfiguration, and at start all are probed within their first interval. Bound     at most
+ * `concurrency` probes are under way. Who is due beyond that waits in the order of due times
+ * (nobody starves: a target just taken is due after all who wait) and is marked late if it starts
+ * more than PROBE_LATE_MS_MAX, or half of its interval, whichever is less, after it was due.
  * Overdue   a target still under way when it is due again is skipped and counted, as is every turn
  *           that passed while it waited: nothing piles up.
  * Extra     probe_schedule_soon asks for one probe outside the grid, which stays as it is.
@@ -40,18 +39,18 @@ struct probe_schedule_due {
 };
 
 struct probe_schedule_counters { /* taken over by reconfiguration */
-    uint64_t taken;   /* probes given out */
-    uint64_t extra;   /* of those, asked for with probe_schedule_soon */
-    uint64_t late;    /* of those, started late */
-    uint64_t overdue; /* regular turns skipped */
+    uint64_t taken;              /* probes given out */
+    uint64_t extra;              /* of those, asked for with probe_schedule_soon */
+    uint64_t late;               /* of those, started late */
+    uint64_t overdue;            /* regular turns skipped */
 };
 
 struct probe_schedule;
 
-/* concurrency 0 is taken for 1. With old, targets whose key and interval are the same keep their next
- * due time, those whose key is the same stay under way if they are, with the extra probe they wait
- * for; the counters go on. old stays valid and unchanged.
- * Errors: ERR_NOMEM, ERR_LIMIT past PROBE_TARGETS_MAX. */
+/* concurrency 0 is taken for 1. With old, targets whose key and interval are the same keep their
+ * next due time, those whose key is the same stay under way if they are, with the extra probe they
+ * wait for; the counters go on. old stays valid and unchanged. Errors: ERR_NOMEM, ERR_LIMIT past
+ * PROBE_TARGETS_MAX. */
 enum err probe_schedule_create(const struct probe_schedule_target *targets, uint32_t n,
                                uint32_t concurrency, int64_t now_ms, struct rng *rng,
                                const struct probe_schedule *old,
@@ -66,9 +65,9 @@ size_t probe_schedule_take(struct probe_schedule *s, int64_t now_ms, struct rng 
                            struct probe_schedule_due *out, size_t cap);
 /* The probe of target has ended. */
 void probe_schedule_done(struct probe_schedule *s, uint32_t target, int64_t now_ms);
-/* One extra probe at at_ms; if the target is under way then, as soon as that has ended. Asking again
- * before it has begun keeps the earlier time, and confirm only if both say so: a probe that counts
- * for everything serves both. */
+/* One extra probe at at_ms; if the target is under way then, as soon as that has ended. Asking
+ * again before it has begun keeps the earlier time, and confirm only if both say so: a probe that
+ * counts for everything serves both. */
 void probe_schedule_soon(struct probe_schedule *s, uint32_t target, int64_t at_ms, bool confirm);
 
 uint32_t probe_schedule_targets(const struct probe_schedule *s);
