@@ -179,12 +179,50 @@ static void record_add(struct load *l, const struct place *at, uint32_t ttl, uin
         l->out_of_memory = true;
 }
 
+/* What the RDATA of the usual types looks like, since ldns only says that it is wrong. */
+static const struct {
+    uint16_t type;
+    const char *form;
+} forms[] = {
+    {DNS_A, "expected an IPv4 address"},
+    {DNS_AAAA, "expected an IPv6 address"},
+    {DNS_NS, "expected a host name"},
+    {DNS_CNAME, "expected a name"},
+    {DNS_DNAME, "expected a name"},
+    {DNS_PTR, "expected a name"},
+    {DNS_MX, "expected a preference and a host name"},
+    {DNS_TXT, "expected strings of at most 255 octets, in quotes where they hold blanks"},
+    {DNS_SRV, "expected priority, weight, port and host name"},
+    {DNS_SOA, "expected primary, mailbox, serial, refresh, retry, expire and negative TTL"},
+    {DNS_DS, "expected key tag, algorithm, digest type and digest"},
+    {DNS_SVCB, "expected priority, target and key=value parameters"},
+    {DNS_HTTPS, "expected priority, target and key=value parameters"},
+    {DNS_CAA, "expected flags, tag and a value in quotes"},
+};
+
+static void rdata_refused(struct load *l, const struct place *at, const char *type,
+                          const char *rdata, ldns_status status)
+{
+    char excerpt[72];
+    const char *why = ldns_get_errorstr_by_id(status);
+    ldns_rr_type number = ldns_get_rr_type_by_name(type);
+    bool generic = strncmp(rdata, "\\#", 2) == 0;
+    if (generic)
+        why = "expected the number of octets behind \\#, then as many in hexadecimal, fit for the "
+              "type";
+    for (size_t i = 0; !generic && i < sizeof forms / sizeof forms[0]; i++)
+        if (forms[i].type == number)
+            why = forms[i].form;
+    load__error(l, at, "\"%s\" is no %s record: %s", load__excerpt(rdata, excerpt), type, why);
+}
+
 /* Type and RDATA go through ldns; owner and TTL are ours already. */
 static void rdata_read(struct load *l, const struct place *at, uint32_t ttl, const char *type,
                        const char *rdata)
 {
-    char excerpt[72];
     char *text = NULL;
+    while (is_blank(*rdata))
+        rdata++;
     if (asprintf(&text, ". %u IN %s %s", ttl, type, rdata) < 0) {
         l->out_of_memory = true;
         return;
@@ -203,13 +241,11 @@ static void rdata_read(struct load *l, const struct place *at, uint32_t ttl, con
     if (status == LDNS_STATUS_MEM_ERR)
         l->out_of_memory = true;
     else if (status != LDNS_STATUS_OK)
-        load__error(l, at, "\"%s\" is no %s record: %s", load__excerpt(rdata, excerpt), type,
-                    ldns_get_errorstr_by_id(status));
+        rdata_refused(l, at, type, rdata, status);
     else if (ldns_buffer_position(l->wire) > UINT16_MAX)
         load__error(l, at, "the %s record is longer than 65535 octets", type);
     else if (!rdata_is_sound(number, ldns_buffer_begin(l->wire), ldns_buffer_position(l->wire)))
-        load__error(l, at, "\"%s\" is no %s record: its octets do not fit the type",
-                    load__excerpt(rdata, excerpt), type);
+        rdata_refused(l, at, type, rdata, LDNS_STATUS_SYNTAX_RDATA_ERR);
     else
         record_add(l, at, ttl, number);
     ldns_rr_free(rr);

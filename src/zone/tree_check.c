@@ -132,9 +132,8 @@ static void check_aliases(struct tree_build *b, uint32_t node)
     const struct zone_rrset *set = set_where(b, node, is_cname);
     const struct zone_rrset *other = set ? set_where(b, node, is_against_alias) : NULL;
     if (other)
-        tree__finding(b, DIAG_ERROR, set, n->zone,
-                      "%s has a CNAME and a %s record: a CNAME stands alone", name,
-                      dns_type_text(other->type, type));
+        tree__finding(b, DIAG_ERROR, set, n->zone, "%s has a CNAME beside %s: a CNAME stands alone",
+                      name, dns_type_text(other->type, type));
     if ((n->flags & ZONE_NODE_DNAME) && is_wildcard(b, node)) /* RFC 6672 §3.3 */
         tree__finding(b, DIAG_ERROR, set_where(b, node, is_dname), n->zone,
                       "%s has a DNAME, which a wildcard cannot carry", name);

@@ -10,6 +10,13 @@
 #include "zone/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* ldns 1.8.3 loses a few octets when it refuses some records (an IPSECKEY with a broken key). */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:ldns_str2rdf_\n";
+}
 
 static void check_tree(const struct zone_records *records, const struct dns_name *origin,
                        struct arena *arena)

@@ -23,7 +23,7 @@ static const struct look looks[] = {
     {"gslb.example", "gslb.example", DNS_SOA, ZONE_HIT_NODE, 1},
     {"gslb.example", "gslb.example", DNS_NS, ZONE_HIT_NODE, 2},
     {"gslb.example", "gslb.example", DNS_MX, ZONE_HIT_NODE, 2},
-    {"gslb.example", "gslb.example", 257, ZONE_HIT_NODE, 1},
+    {"gslb.example", "gslb.example", DNS_CAA, ZONE_HIT_NODE, 1},
     {"gslb.example", "ns1.gslb.example", DNS_AAAA, ZONE_HIT_NODE, 1},
     {"gslb.example", "_tcp.gslb.example", DNS_A, ZONE_HIT_NODE, 0},
     {"gslb.example", "_sip._tcp.gslb.example", DNS_SRV, ZONE_HIT_NODE, 1},

@@ -363,7 +363,7 @@ static void an_alias_from_the_file_and_glue_from_the_database_collide(void **sta
                "$TTL 5\n@ SOA ns1 b 1 2 3 4 5\n@ NS ns1\nns1 CNAME x\nx A 192.0.2.1\n");
     w.zones[0].extra = made->rrset;
     w.zones[0].extra_n = made->n;
-    world_refused(&w, "ns1.example has a CNAME and a A record");
+    world_refused(&w, "ns1.example has a CNAME beside A");
 }
 
 static void name_servers_without_address_are_warned_of(void **state)

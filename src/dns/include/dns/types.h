@@ -26,7 +26,8 @@ enum dns_type {
     DNS_AXFR = 252,
     DNS_MAILB = 253,
     DNS_MAILA = 254,
-    DNS_ANY = 255
+    DNS_ANY = 255,
+    DNS_CAA = 257
 };
 enum dns_class { DNS_IN = 1, DNS_CH = 3, DNS_CLASS_ANY = 255 };
 enum dns_opcode { DNS_OP_QUERY = 0, DNS_OP_NOTIFY = 4, DNS_OP_UPDATE = 5 };
