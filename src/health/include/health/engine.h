@@ -210,3 +210,6 @@ struct health_saved {
 /* Calls fn for each endpoint, site and region whose state differs from fresh-and-full. */
 void health_save(const struct health *h, void (*fn)(void *ctx, const struct health_saved *s), void *ctx);
 void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms);
+
+/* NULL, or the invariant that does not hold: for tests and the simulator, O(everything). */
+const char *health_check_state(const struct health *h);

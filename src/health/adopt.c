@@ -1,0 +1,232 @@
+/* adopt: state moves from one numbering to the next by key: service name, region name, address. */
+#include "engine_priv.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+static uint64_t key_hash(const char *service, const char *region, const char *address)
+{
+    uint64_t x = hash_bytes(service, strlen(service), 1);
+    x = hash_bytes(region, strlen(region), x);
+    return address ? hash_bytes(address, strlen(address), x) : x;
+}
+
+static const char *address_of(const struct health *h, uint32_t item)
+{
+    return item < h->cfg.endpoints_n ? h->cfg.endpoint[item].address : NULL;
+}
+
+static const struct health_site_config *site_of(const struct health *h, uint32_t item)
+{
+    return item < h->cfg.endpoints_n ? &h->cfg.site[h->cfg.endpoint[item].site]
+                                     : &h->cfg.site[item - h->cfg.endpoints_n];
+}
+
+static void build_table(struct health *h)
+{
+    uint32_t n = h->cfg.endpoints_n + h->cfg.sites_n;
+    h->table_built = true;
+    for (uint32_t item = 0; item < n; item++) {
+        const struct health_site_config *s = site_of(h, item);
+        uint64_t at = key_hash(h->cfg.service[s->service].name, h->cfg.region[s->region].name,
+                               address_of(h, item));
+        while (h->table[at & h->table_mask])
+            at++;
+        h->table[at & h->table_mask] = item + 1;
+    }
+}
+
+uint32_t health__find(struct health *h, const char *service, const char *region,
+                      const char *address)
+{
+    if (!h->table_built)
+        build_table(h);
+    for (uint64_t at = key_hash(service, region, address); h->table[at & h->table_mask]; at++) {
+        uint32_t item = h->table[at & h->table_mask] - 1;
+        const struct health_site_config *s = site_of(h, item);
+        const char *a = address_of(h, item);
+        if ((a != NULL) == (address != NULL) && (!a || strcmp(a, address) == 0) &&
+            strcmp(h->cfg.region[s->region].name, region) == 0 &&
+            strcmp(h->cfg.service[s->service].name, service) == 0)
+            return item;
+    }
+    return HEALTH_NONE;
+}
+
+static uint32_t find_like(struct health *h, const struct health *old, uint32_t item)
+{
+    const struct health_site_config *s = site_of(old, item);
+    return health__find(h, old->cfg.service[s->service].name, old->cfg.region[s->region].name,
+                        address_of(old, item));
+}
+
+/* Under other rules a way up begins anew from where it is: it must not seem to have begun earlier.
+ */
+static void take_mover(const struct health *h, struct mover *m, const struct mover *from,
+                       bool other_rules)
+{
+    *m = *from;
+    if (!other_rules)
+        return;
+    if (m->hold_until_ms < h->now_ms)
+        m->hold_until_ms = h->now_ms;
+    m->ramping = false;
+    m->wait = WAIT_NONE;
+    if (m->good_since_ms != NEVER_MS && m->avail > 0)
+        m->good_since_ms = h->now_ms;
+}
+
+static bool same_rules(struct mover_rules a, struct mover_rules b)
+{
+    return a.ramp_ms == b.ramp_ms && a.hold_ms == b.hold_ms && a.after_ms == b.after_ms &&
+           a.failback == b.failback && a.dead_band == b.dead_band;
+}
+
+static uint32_t take_note(struct health *h, const struct health *old, uint32_t note)
+{
+    return note ? health__note(h, old->note[note]) : 0;
+}
+
+static uint32_t take_order(struct health *h, const struct health *old, uint32_t slot)
+{
+    if (!slot)
+        return 0;
+    uint32_t n = health__order_new(h);
+    h->order[n] = old->order[slot];
+    return n;
+}
+
+static bool samples_fit(const struct judged *a, const struct judged *b)
+{
+    return a->bucket_ms == b->bucket_ms;
+}
+
+static void adopt_site(struct health *h, const struct health *old, const struct judged *from)
+{
+    uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site);
+    struct judged *j = item == HEALTH_NONE ? NULL : health__judged(h, item - h->cfg.endpoints_n);
+    if (!j)
+        return;
+    struct mover_rules a = health__service_rules(h, h->cfg.site[j->site].service);
+    struct mover_rules b = health__service_rules(old, old->cfg.site[from->site].service);
+    take_mover(h, &j->m, &from->m, !same_rules(a, b));
+    j->evidence = from->evidence;
+    j->evidence_rule = from->evidence_rule;
+    j->rate_target = from->rate_target;
+    j->restored = from->restored;
+    j->observed_saved = from->observed_saved;
+    j->blocked_by = from->blocked_by;
+    j->would = from->would;
+    j->note = take_note(h, old, from->note);
+    if (samples_fit(j, from))
+        j->bucket = from->bucket;
+}
+
+static void adopt_endpoint(struct health *h, const struct health *old, uint32_t endpoint)
+{
+    const struct probed *from = health__probed(old, endpoint);
+    if (!from && !old->order_of[endpoint])
+        return;
+    uint32_t e = find_like(h, old, endpoint);
+    if (e == HEALTH_NONE)
+        return;
+    h->order_of[e] = take_order(h, old, old->order_of[endpoint]);
+    struct probed *p = health__probed(h, e);
+    if (!p || !from)
+        return;
+    struct mover_rules a = health__service_rules(h, health__service_of(h, e));
+    struct mover_rules b = health__service_rules(old, health__service_of(old, endpoint));
+    struct judged *j = health__judged(h, health__site_of(h, e));
+    take_mover(h, &p->m, &from->m, !same_rules(a, b));
+    p->observed = from->observed;
+    p->streak_ok = from->streak_ok;
+    p->streak = from->streak;
+    p->streak_fall = from->streak_fall;
+    p->restored = from->restored;
+    p->first_fail_ms = from->first_fail_ms;
+    p->witness_ms = from->witness_ms;
+    p->last_started_ms = from->last_started_ms;
+    p->latency_us = from->latency_us;
+    p->note = take_note(h, old, from->note);
+    memcpy(h->last[p - h->probed], old->last[from - old->probed], LAST_TEXT_MAX);
+    health__endpoint_recount(h, e);
+    if (p->in_rate && samples_fit(j, health__judged(old, health__site_of(old, endpoint)))) {
+        p->w = from->w;
+        for (size_t i = 0; i < WINDOW_BUCKETS; i++) {
+            j->n += p->w.n[i];
+            j->fail += p->w.fail[i];
+        }
+    }
+    if (p->streak && !p->streak_ok && p->observed != HEALTH_OBSERVED_DOWN &&
+        p->witness_ms == NEVER_MS && h->regions_probed_n >= 2)
+        health__witness_link(h, p);
+}
+
+static uint32_t region_named(const struct health *h, const char *name, uint32_t guess)
+{
+    for (uint32_t i = 0; i < h->cfg.regions_n; i++) { /* usually where it was */
+        uint32_t r = (guess + i) % h->cfg.regions_n;
+        if (strcmp(h->cfg.region[r].name, name) == 0)
+            return r;
+    }
+    return HEALTH_NONE;
+}
+
+static void adopt_region(struct health *h, const struct health *old, uint32_t region)
+{
+    uint32_t r = region_named(h, old->cfg.region[region].name, region);
+    for (int i = 0; i < 2; i++)
+        if (old->failed.region[i] == region)
+            h->failed.region[i] = r;
+    if (r == HEALTH_NONE)
+        return;
+    const struct region *from = &old->region[region];
+    take_mover(h, &h->region[r].m, &from->m, !same_rules(h->region[r].rules, from->rules));
+    h->region[r].order = take_order(h, old, from->order);
+    h->region[r].note = take_note(h, old, from->note);
+}
+
+/* A failing endpoint that was waiting goes on waiting, and asks again. */
+static void resume_waiting(struct health *h)
+{
+    for (uint32_t i = 0; i < h->probed_n; i++) {
+        struct probed *p = &h->probed[i];
+        if (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].fall)
+            health__witness_try_fall(h, p);
+    }
+    if (h->ready_n == 0 || h->isolated)
+        health__witness_settle(h, NULL);
+}
+
+void health_adopt(struct health *h, const struct health *old)
+{
+    if (old->now_ms > h->now_ms)
+        h->now_ms = old->now_ms;
+    h->failed = old->failed;
+    for (uint32_t i = 0; i < old->cfg.regions_n; i++)
+        adopt_region(h, old, i);
+    for (uint32_t i = 0; i < old->judged_n; i++)
+        adopt_site(h, old, &old->judged[i]);
+    for (uint32_t i = 0; i < old->cfg.endpoints_n; i++)
+        adopt_endpoint(h, old, i);
+    h->isolated = old->isolated;
+    h->isolated_since_ms = old->isolated_since_ms;
+    resume_waiting(h);
+    for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)
+        if (h->probed_of[i] || h->order_of[i])
+            health__endpoint_judge(h, i);
+    for (uint32_t i = 0; i < h->judged_n; i++)
+        health__site_judge(h, h->judged[i].site);
+    for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
+        health__region_judge(h, i);
+        const struct order *o = health__region_order(h, i);
+        for (uint32_t k = h->region_site_first[i];
+             o && o->state == HEALTH_UP && k < h->region_site_first[i + 1]; k++) {
+            const struct health_site_config *s = &h->cfg.site[h->region_site[k]];
+            health__site_publish(h, h->region_site[k]);
+            for (uint32_t e = 0; e < s->endpoint_n; e++)
+                health__endpoint_publish(h, s->endpoint_first + e);
+        }
+    }
+}

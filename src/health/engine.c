@@ -1,0 +1,268 @@
+#include "engine_priv.h"
+
+static int64_t window_ms(const struct health *h, uint32_t site)
+{
+    const struct health_site_config *s = &h->cfg.site[site];
+    const struct health_service_config *service = &h->cfg.service[s->service];
+    if (service->window_ms)
+        return service->window_ms;
+    int64_t longest = 60000;
+    for (uint32_t i = 0; i < s->endpoint_n; i++) {
+        const struct health_endpoint_config *e = &h->cfg.endpoint[s->endpoint_first + i];
+        if (e->probed && 20 * (int64_t)e->interval_ms > longest)
+            longest = 20 * (int64_t)e->interval_ms;
+    }
+    return longest;
+}
+
+int64_t health__service_hold_ms(const struct health_service_config *s)
+{
+    int64_t ttl_ms = (int64_t)s->ttl_s * 1000;
+    return s->hold_ms ? s->hold_ms : ttl_ms > HOLD_MS_MIN ? ttl_ms : HOLD_MS_MIN;
+}
+
+struct mover_rules health__service_rules(const struct health *h, uint32_t service)
+{
+    const struct health_service_config *s = &h->cfg.service[service];
+    return (struct mover_rules){.ramp_ms = s->ramp_ms,
+                                .hold_ms = health__service_hold_ms(s),
+                                .after_ms = s->failback_after_ms,
+                                .failback = s->failback,
+                                .dead_band = h->cfg.dead_band};
+}
+
+static bool config_valid(const struct health_config *c)
+{
+    for (uint32_t i = 0; i < c->sites_n; i++) {
+        const struct health_site_config *s = &c->site[i];
+        if (s->service >= c->services_n || s->region >= c->regions_n ||
+            s->endpoint_first > c->endpoints_n ||
+            s->endpoint_n > c->endpoints_n - s->endpoint_first)
+            return false;
+    }
+    for (uint32_t i = 0; i < c->endpoints_n; i++) {
+        const struct health_endpoint_config *e = &c->endpoint[i];
+        if (e->site >= c->sites_n || i < c->site[e->site].endpoint_first ||
+            i - c->site[e->site].endpoint_first >= c->site[e->site].endpoint_n)
+            return false;
+        if (e->probed && (!e->fall || !e->rise || !e->interval_ms))
+            return false;
+    }
+    uint64_t slots = (uint64_t)c->endpoints_n + c->sites_n + c->regions_n + c->services_n;
+    return slots < UINT32_MAX / 4 && c->dead_band >= 0.001 && c->dead_band <= 0.5;
+}
+
+/* Sites by service and by region: where[k] .. where[k + 1] in sites. */
+static void group_sites(const struct health *h, uint32_t *first, uint32_t *sites, bool by_region)
+{
+    uint32_t groups = by_region ? h->cfg.regions_n : h->cfg.services_n;
+    const struct health_site_config *s = h->cfg.site;
+    for (uint32_t i = 0; i < h->cfg.sites_n; i++)
+        first[(by_region ? s[i].region : s[i].service) + 1]++;
+    for (uint32_t g = 0; g < groups; g++)
+        first[g + 1] += first[g];
+    for (uint32_t i = h->cfg.sites_n; i-- > 0;) { /* backwards, so that groups are in order */
+        uint32_t g = by_region ? s[i].region : s[i].service;
+        sites[--first[g + 1]] = i;
+    }
+    for (uint32_t g = 0; g < groups; g++) /* each end has become its start: move them back */
+        first[g] = first[g + 1];
+    first[groups] = h->cfg.sites_n;
+}
+
+static void count_probed(struct health *h)
+{
+    for (uint32_t i = 0; i < h->cfg.sites_n; i++) {
+        const struct health_site_config *s = &h->cfg.site[i];
+        uint32_t n = 0;
+        for (uint32_t e = s->endpoint_first; e < s->endpoint_first + s->endpoint_n; e++)
+            if (h->cfg.endpoint[e].probed) {
+                n++;
+                h->probed_of[e] = ++h->probed_n;
+            }
+        if (n)
+            h->judged_of[i] = ++h->judged_n;
+    }
+}
+
+static bool allocate(struct health *h)
+{
+    struct arena *a = h->arena;
+    const struct health_config *c = &h->cfg;
+    size_t e = c->endpoints_n, s = c->sites_n, r = c->regions_n, v = c->services_n;
+    h->probed_of = ARENA_ARRAY(a, uint32_t, e);
+    h->order_of = ARENA_ARRAY(a, uint32_t, e);
+    h->judged_of = ARENA_ARRAY(a, uint32_t, s);
+    if (arena_failed(a))
+        return false;
+    count_probed(h);
+    h->probed = ARENA_ARRAY(a, struct probed, h->probed_n);
+    h->judged = ARENA_ARRAY(a, struct judged, h->judged_n);
+    h->last = arena_alloc(a, (size_t)h->probed_n * LAST_TEXT_MAX);
+    h->region = ARENA_ARRAY(a, struct region, r);
+    h->service_moving_n = ARENA_ARRAY(a, uint32_t, v);
+    h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
+    h->service_site = ARENA_ARRAY(a, uint32_t, s);
+    h->region_site_first = ARENA_ARRAY(a, uint32_t, r + 1);
+    h->region_site = ARENA_ARRAY(a, uint32_t, s);
+    h->endpoint_word = ARENA_ARRAY(a, uint32_t, e);
+    h->site_word = ARENA_ARRAY(a, uint32_t, s);
+    h->region_word = ARENA_ARRAY(a, uint32_t, r);
+    h->service_ttl = ARENA_ARRAY(a, uint32_t, v);
+    h->items_n = (uint32_t)(e + s + r + 1);
+    h->timer_due = ARENA_ARRAY(a, int64_t, h->items_n);
+    h->timer_pos = ARENA_ARRAY(a, uint32_t, h->items_n);
+    h->heap = ARENA_ARRAY(a, uint32_t, h->items_n + 1);
+    h->dirty = ARENA_ARRAY(a, uint8_t, e + s + r + v);
+    h->changed = ARENA_ARRAY(a, uint32_t, e + s + r + v);
+    /* Reserved for the worst case; a page that is never used is never touched. */
+    h->orders_cap = (uint32_t)(e + r + 1);
+    h->order = ARENA_ARRAY(a, struct order, h->orders_cap);
+    h->note = arena_alloc(a, (size_t)NOTES_MAX * HEALTH_TEXT_MAX);
+    h->actions_cap = h->probed_n + 1;
+    h->action = ARENA_ARRAY(a, struct health_action, h->actions_cap);
+    h->events_cap = h->probed_n > EVENTS_MAX / 4 ? EVENTS_MAX : h->probed_n * 4;
+    if (h->events_cap < EVENTS_MIN)
+        h->events_cap = EVENTS_MIN;
+    h->event = ARENA_ARRAY(a, struct health_event, h->events_cap + 1);
+    uint32_t table = 16;
+    while (table < 2 * (e + s))
+        table *= 2;
+    h->table_mask = table - 1;
+    h->table = ARENA_ARRAY(a, uint32_t, table);
+    return !arena_failed(a);
+}
+
+static void start_endpoints(struct health *h)
+{
+    for (uint32_t i = 0; i < h->cfg.endpoints_n; i++) {
+        h->endpoint_word[i] = AVAIL_FULL;
+        struct probed *p = health__probed(h, i);
+        if (!p)
+            continue;
+        p->endpoint = i;
+        p->witness_ms = NEVER_MS;
+        p->last_started_ms = INT64_MIN / 2;
+        health__mover_init(&p->m, h->wall_ms);
+        h->region[health__region_of(h, i)].probed_n++;
+        if (h->cfg.endpoint[i].timeout_ms > h->timeout_ms_max)
+            h->timeout_ms_max = h->cfg.endpoint[i].timeout_ms;
+        health__endpoint_recount(h, i);
+    }
+}
+
+static void start_sites(struct health *h)
+{
+    for (uint32_t i = 0; i < h->cfg.sites_n; i++) {
+        h->site_word[i] = AVAIL_FULL;
+        struct judged *j = health__judged(h, i);
+        if (!j)
+            continue;
+        j->site = i;
+        j->evidence = j->rate_target = AVAIL_FULL;
+        int64_t bucket_ms = (window_ms(h, i) + WINDOW_BUCKETS - 1) / WINDOW_BUCKETS;
+        j->bucket_ms = bucket_ms > INT32_MAX ? INT32_MAX : (uint32_t)bucket_ms;
+        j->bucket = h->now_ms / j->bucket_ms;
+        health__mover_init(&j->m, h->wall_ms);
+        h->region[h->cfg.site[i].region].judged_n++;
+    }
+}
+
+static void start(struct health *h)
+{
+    group_sites(h, h->service_site_first, h->service_site, false);
+    group_sites(h, h->region_site_first, h->region_site, true);
+    h->failed = (struct latest){{HEALTH_NONE, HEALTH_NONE}, {INT64_MIN, INT64_MIN}};
+    start_sites(h);
+    start_endpoints(h);
+    for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
+        h->region_word[i] = AVAIL_FULL;
+        health__mover_init(&h->region[i].m, h->wall_ms);
+        health__region_rules(h, i);
+        h->regions_probed_n += h->region[i].probed_n > 0;
+    }
+    for (uint32_t i = 0; i < h->cfg.services_n; i++)
+        h->service_ttl[i] = h->cfg.service[i].ttl_s;
+}
+
+enum err health_create(const struct health_config *config, int64_t now_ms, int64_t wall_ms,
+                       struct health **out)
+{
+    *out = NULL;
+    if (!config_valid(config))
+        return ERR_INVALID;
+    struct arena *a = arena_create(0);
+    struct health *h = a ? ARENA_NEW(a, struct health) : NULL;
+    if (!h) {
+        arena_destroy(a);
+        return ERR_NOMEM;
+    }
+    h->arena = a;
+    h->cfg = *config;
+    h->now_ms = now_ms;
+    h->wall_ms = h->created_wall_ms = wall_ms;
+    if (!allocate(h)) {
+        arena_destroy(a);
+        return ERR_NOMEM;
+    }
+    start(h);
+    *out = h;
+    return ERR_OK;
+}
+
+void health_destroy(struct health **h)
+{
+    if (*h)
+        arena_destroy((*h)->arena);
+    *h = NULL;
+}
+
+static void item_due(struct health *h, uint32_t item)
+{
+    uint32_t e = h->cfg.endpoints_n, s = h->cfg.sites_n;
+    if (item < e) {
+        health__order_tick_endpoint(h, item);
+        health__endpoint_judge(h, item);
+    } else if (item < e + s) {
+        health__site_judge(h, item - e);
+    } else if (item < h->items_n - 1) {
+        health__order_tick_region(h, item - e - s);
+        health__region_judge(h, item - e - s);
+    } else {
+        health__witness_deadline(h);
+    }
+}
+
+void health_advance(struct health *h, int64_t now_ms, int64_t wall_ms)
+{
+    if (now_ms > h->now_ms) /* a step back is held */
+        h->now_ms = now_ms;
+    h->wall_ms = wall_ms;
+    while (h->heap_n && h->timer_due[h->heap[1]] <= h->now_ms)
+        item_due(h, h->heap[1]);
+}
+
+int64_t health_due(const struct health *h)
+{
+    return h->heap_n ? h->timer_due[h->heap[1]] : NEVER_MS;
+}
+
+uint32_t health_endpoint_word(const struct health *h, uint32_t endpoint)
+{
+    return h->endpoint_word[endpoint];
+}
+
+uint32_t health_site_word(const struct health *h, uint32_t site)
+{
+    return h->site_word[site];
+}
+
+uint32_t health_region_word(const struct health *h, uint32_t region)
+{
+    return h->region_word[region];
+}
+
+uint32_t health_service_ttl_s(const struct health *h, uint32_t service)
+{
+    return h->service_ttl[service];
+}

@@ -1,0 +1,320 @@
+/* engine_priv: what the files of the failover engine share.
+ *
+ *   evidence                 judgement                     what is in force
+ *   endpoint.c  sample ──>   endpoint: fall, rise          mover.c: hold, ramp, dead band
+ *   witness.c   may it fall  site.c: error rate, panic ──> per endpoint, site and region,
+ *   window.c    error rate   region.c: agreement           then order.c: a person's word on top,
+ *   order.c     a person                                   queue.c: words, changes, actions
+ *
+ * Every item (endpoint, site, region) has one way to be looked at again: health__*_judge(). It
+ * takes what evidence wants, lets the mover do what is due, publishes the word, says it in an
+ * event, and sets the item's one timer. Judging twice changes nothing. */
+#pragma once
+
+#include "health/engine.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+
+#define WINDOW_BUCKETS 20u
+#define LAST_TEXT_MAX 64u
+#define EVENTS_MIN 1024u
+#define EVENTS_MAX 16384u
+#define NOTES_MAX 4096u
+#define WITNESSES_ASKED 3u
+#define CONFIRM_SPACING_MS_MIN 500
+#define RAMP_FLOOR (AVAIL_FULL / 10u + 1u) /* 10 % */
+#define HOLD_MS_MIN 30000
+#define REGION_HOLD_MS_MAX 300000
+#define NEVER_MS INT64_MAX
+
+enum rule {
+    RULE_NONE,
+    RULE_FALL,
+    RULE_RISE,
+    RULE_DEGRADE,
+    RULE_PANIC,
+    RULE_REGION,
+    RULE_RAMP,
+    RULE_OVERRIDE,
+    RULE_UNTIL,
+    RULE_MIN_REGIONS,
+    RULE_MIN_CAPACITY,
+    RULE_HOLD,
+    RULE_WITNESS,
+    RULE_PROBE
+};
+
+/* Why a move up has to wait. */
+enum wait { WAIT_NONE, WAIT_HOLD, WAIT_AFTER, WAIT_RELEASE };
+
+struct mover {              /* one availability: down at once, up after hold and over a ramp */
+    uint32_t avail, target; /* in force at this level; what evidence wants */
+    uint32_t ramp_from;
+    uint8_t rule; /* of the last change */
+    uint8_t wait; /* enum wait, while target is above avail */
+    bool ramping, kept_out;
+    int64_t hold_until_ms; /* no move up before */
+    int64_t ramp_at_ms;
+    int64_t good_since_ms; /* since when target is above avail; NEVER_MS when it is not */
+    int64_t since_wall_ms;
+};
+struct mover_rules {
+    int64_t ramp_ms, hold_ms, after_ms;
+    enum health_failback failback;
+    double dead_band;
+};
+
+struct window { /* of one endpoint; its clock is the site's */
+    uint16_t n[WINDOW_BUCKETS], fail[WINDOW_BUCKETS];
+};
+
+struct probed { /* an endpoint with a probe */
+    uint32_t endpoint;
+    uint8_t observed; /* enum health_observed */
+    bool streak_ok;
+    bool queued;        /* an action for it waits to be taken */
+    bool witness_asked; /* is asked to be one, until its next sample */
+    bool listed;        /* failing, not down, no witness yet: in its region's list */
+    bool ready;         /* listed, and has failed often enough to fall */
+    bool restored;      /* serves the availability of an earlier life, no fresh sample yet */
+    bool moving;
+    bool in_on, in_up, in_forced; /* counted in the site's on_n, up_n, forced_n */
+    bool in_rate;                 /* its samples count in the site's error rate */
+    uint32_t streak;
+    uint32_t streak_fall;  /* failures in a row that made it fall */
+    int64_t first_fail_ms; /* when the first failure of the streak was known */
+    int64_t witness_ms;    /* start of a later success in another region; NEVER_MS: none yet */
+    int64_t last_started_ms, witness_asked_ms;
+    uint32_t prev, next; /* 1-based, in its region's list */
+    uint32_t latency_us;
+    uint32_t note;
+    struct mover m;
+    struct window w;
+};
+
+struct judged { /* a site with at least one probed endpoint */
+    uint32_t site;
+    struct mover m;
+    uint32_t evidence;    /* what evidence wants before the safety rules */
+    uint32_t rate_target; /* the error rate's share in that */
+    uint8_t evidence_rule;
+    uint8_t blocked_by; /* enum rule: min-regions, min-capacity */
+    bool restored, moving;
+    bool zero; /* counted in its region's zero_n */
+    uint8_t observed_saved;
+    uint32_t would; /* logged last as blocked */
+    uint32_t bucket_ms;
+    int64_t bucket;      /* number of the newest one */
+    uint32_t n, fail;    /* sums over the endpoints' windows */
+    uint32_t on_n, up_n; /* probed endpoints not switched by a person; those of them not down */
+    uint32_t forced_n;   /* probed endpoints that a person has set up */
+    uint32_t note;
+};
+
+struct order {     /* a person's word on an endpoint or region */
+    uint8_t state; /* HEALTH_AUTO only while it is on its way back */
+    uint32_t from, to;
+    uint32_t cap; /* what it allows now */
+    int64_t start_ms, over_ms;
+    int64_t until_wall_ms, since_wall_ms;
+    uint32_t next_free;
+    char author[40], reason[80];
+};
+
+struct region {
+    struct mover m;
+    struct mover_rules rules;
+    uint32_t order; /* 1-based; 0 none */
+    uint32_t zero_n, judged_n;
+    bool moving;
+    int64_t ttl_ms_max;
+    uint32_t probed_n;
+    uint32_t unwitnessed; /* head of the list, 1-based */
+    uint32_t last_ok;     /* probed, 1-based: the best witness it has */
+    uint32_t rotor;       /* where to look for another one */
+    uint32_t witnesses_asked_n;
+    uint32_t note;
+};
+
+struct latest { /* the newest of something, and the newest elsewhere */
+    uint32_t region[2];
+    int64_t at_ms[2];
+};
+
+struct health {
+    struct arena *arena;
+    struct health_config cfg;
+    int64_t now_ms, wall_ms, created_wall_ms;
+
+    uint32_t *probed_of; /* by endpoint, 1-based; 0: no probe */
+    uint32_t *order_of;  /* by endpoint, 1-based */
+    uint32_t *judged_of; /* by site, 1-based */
+    struct probed *probed;
+    struct judged *judged;
+    struct region *region;
+    char (*last)[LAST_TEXT_MAX]; /* by probed */
+    uint32_t probed_n, judged_n;
+    uint32_t *service_moving_n;
+    uint32_t *service_site_first, *service_site; /* sites by service */
+    uint32_t *region_site_first, *region_site;   /* sites by region */
+
+    struct order *order; /* 0 unused */
+    uint32_t orders_used, orders_free, orders_cap;
+    char (*note)[HEALTH_TEXT_MAX]; /* why, from an earlier life; 0 unused */
+    uint32_t notes_used;
+
+    struct latest failed; /* failures of endpoints that were not down */
+    uint32_t regions_probed_n;
+    uint32_t unwitnessed_n, ready_n, witnesses_asked_n;
+    uint32_t timeout_ms_max;
+    bool isolated;
+    int64_t isolated_since_ms;
+
+    uint32_t *endpoint_word, *site_word, *region_word, *service_ttl;
+
+    int64_t *timer_due;  /* by item: endpoints, sites, regions, then the isolation verdict */
+    uint32_t *timer_pos; /* 1-based in heap; 0: not set */
+    uint32_t *heap;
+    uint32_t heap_n, items_n;
+
+    struct health_event *event; /* one more than events_cap */
+    uint32_t events_cap, events_head, events_n;
+    uint64_t events_lost;
+    struct health_action *action;
+    uint32_t actions_cap, actions_head, actions_n;
+    uint8_t *dirty;
+    uint32_t *changed;
+    uint32_t changes_head, changes_n;
+
+    uint32_t *table; /* endpoints and sites by key, built when first needed */
+    uint32_t table_mask;
+    bool table_built;
+};
+
+/* Lookups. */
+static inline uint32_t health__site_of(const struct health *h, uint32_t endpoint)
+{
+    return h->cfg.endpoint[endpoint].site;
+}
+static inline uint32_t health__region_of(const struct health *h, uint32_t endpoint)
+{
+    return h->cfg.site[h->cfg.endpoint[endpoint].site].region;
+}
+static inline uint32_t health__service_of(const struct health *h, uint32_t endpoint)
+{
+    return h->cfg.site[h->cfg.endpoint[endpoint].site].service;
+}
+static inline struct probed *health__probed(const struct health *h, uint32_t endpoint)
+{
+    uint32_t i = h->probed_of[endpoint];
+    return i ? &h->probed[i - 1] : NULL;
+}
+static inline struct judged *health__judged(const struct health *h, uint32_t site)
+{
+    uint32_t i = h->judged_of[site];
+    return i ? &h->judged[i - 1] : NULL;
+}
+static inline const struct order *health__endpoint_order(const struct health *h, uint32_t endpoint)
+{
+    uint32_t i = h->order_of[endpoint];
+    return i ? &h->order[i] : NULL;
+}
+static inline const struct order *health__region_order(const struct health *h, uint32_t region)
+{
+    uint32_t i = h->region[region].order;
+    return i ? &h->order[i] : NULL;
+}
+
+/* engine.c */
+void health__clock(struct health *h, int64_t now_ms, int64_t wall_ms);
+int64_t health__service_hold_ms(const struct health_service_config *s);
+struct mover_rules health__service_rules(const struct health *h, uint32_t service);
+
+/* mover.c */
+void health__mover_init(struct mover *m, int64_t wall_ms);
+/* Does what is due; *due_ms is when to look again. True when avail changed. */
+bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t target,
+                        int64_t now_ms, int64_t *due_ms);
+bool health__mover_moving(const struct mover *m, int64_t now_ms);
+
+/* window.c */
+double health__wilson_low(uint32_t fail, uint32_t n);
+void health__window_roll(struct health *h, struct judged *j);
+void health__window_add(struct judged *j, struct probed *p, bool ok);
+void health__window_forget(struct judged *j, struct probed *p);
+
+/* endpoint.c */
+void health__endpoint_judge(struct health *h, uint32_t endpoint);
+void health__endpoint_recount(struct health *h, uint32_t endpoint);
+void health__endpoint_fall(struct health *h, struct probed *p);
+void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_before_ms);
+
+/* witness.c */
+void health__witness_streak(struct health *h, struct probed *p);
+void health__witness_clear(struct health *h, struct probed *p);
+void health__witness_success(struct health *h, struct probed *p, int64_t started_ms);
+void health__witness_answered(struct health *h, struct probed *p, int64_t started_ms);
+void health__witness_link(struct health *h, struct probed *p);
+void health__witness_seek(struct health *h, struct probed *p);
+/* Fails often enough: falls, or waits for a witness. */
+void health__witness_try_fall(struct health *h, struct probed *p);
+void health__witness_deadline(struct health *h);
+void health__witness_settle(struct health *h, const char *cause);
+void health__latest_add(struct latest *l, uint32_t region, int64_t at_ms);
+int64_t health__latest_elsewhere(const struct latest *l, uint32_t region);
+
+/* site.c */
+void health__site_judge(struct health *h, uint32_t site);
+void health__site_lift(struct health *h, uint32_t site); /* a person vouches: up at once */
+enum health_observed health__site_observed(const struct health *h, const struct judged *j);
+
+/* region.c */
+void health__region_judge(struct health *h, uint32_t region);
+void health__region_count(struct health *h, struct judged *j);
+void health__region_rules(struct health *h, uint32_t region);
+
+/* order.c */
+void health__order_tick_endpoint(struct health *h, uint32_t endpoint);
+void health__order_tick_region(struct health *h, uint32_t region);
+bool health__order_moving(const struct order *o, int64_t now_ms);
+/* The earlier of *due_ms and when the order has to be looked at. */
+void health__order_due(const struct health *h, const struct order *o, int64_t *due_ms);
+uint32_t health__order_new(struct health *h);
+
+/* queue.c: words, changes, actions */
+uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint);
+uint32_t health__site_word_now(const struct health *h, uint32_t site);
+uint32_t health__region_word_now(const struct health *h, uint32_t region);
+void health__endpoint_publish(struct health *h, uint32_t endpoint);
+void health__site_publish(struct health *h, uint32_t site);
+void health__region_publish(struct health *h, uint32_t region);
+void health__service_publish(struct health *h, uint32_t service);
+void health__moving_set(struct health *h, bool *flag, bool moving, uint32_t service);
+void health__action(struct health *h, struct probed *p, int64_t at_ms);
+
+/* timer.c */
+void health__timer_set(struct health *h, uint32_t item, int64_t due_ms);
+
+/* event.c */
+const char *health__rule_name(uint8_t rule);
+const char *health__observed_name(uint8_t observed);
+const char *health__override_name(uint8_t state);
+struct place {
+    uint32_t service, region, endpoint;
+};
+struct place health__place_endpoint(const struct health *h, uint32_t endpoint);
+struct place health__place_site(const struct health *h, uint32_t site);
+struct place health__place_region(uint32_t region);
+struct health_event *health__event(struct health *h, enum health_event_kind kind,
+                                   enum log_level level, struct place at, uint8_t rule,
+                                   const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void health__event_waits(struct health *h, struct place at, enum log_level level,
+                         const struct mover *m, const struct mover_rules *r);
+
+/* save.c */
+uint32_t health__note(struct health *h, const char *text);
+
+/* adopt.c */
+uint32_t health__find(struct health *h, const char *service, const char *region,
+                      const char *address); /* item number, HEALTH_NONE */

@@ -1,0 +1,106 @@
+/* event: what the engine says happened, in the words of the log. The queue is bounded; what does
+ * not fit is counted. */
+#include "engine_priv.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *health__rule_name(uint8_t rule)
+{
+    static const char *const names[] = {
+        "none",     "fall",  "rise",        "degrade",      "panic", "region",  "ramp",
+        "override", "until", "min-regions", "min-capacity", "hold",  "witness", "probe"};
+    return names[rule];
+}
+
+const char *health__observed_name(uint8_t observed)
+{
+    static const char *const names[] = {"unknown", "up", "degraded", "down"};
+    return names[observed];
+}
+
+const char *health__override_name(uint8_t state)
+{
+    static const char *const names[] = {"auto", "up", "drain", "down"};
+    return names[state];
+}
+
+struct place health__place_endpoint(const struct health *h, uint32_t endpoint)
+{
+    return (struct place){health__service_of(h, endpoint), health__region_of(h, endpoint),
+                          endpoint};
+}
+
+struct place health__place_site(const struct health *h, uint32_t site)
+{
+    return (struct place){h->cfg.site[site].service, h->cfg.site[site].region, HEALTH_NONE};
+}
+
+struct place health__place_region(uint32_t region)
+{
+    return (struct place){HEALTH_NONE, region, HEALTH_NONE};
+}
+
+struct health_event *health__event(struct health *h, enum health_event_kind kind,
+                                   enum log_level level, struct place at, uint8_t rule,
+                                   const char *fmt, ...)
+{
+    struct health_event *e = &h->event[h->events_cap]; /* room to write what will be lost */
+    if (h->events_n < h->events_cap) {
+        if (h->events_n == 0)
+            h->events_head = 0; /* touch no more memory than the deepest queue needed */
+        e = &h->event[(h->events_head + h->events_n++) % h->events_cap];
+    } else {
+        h->events_lost++;
+    }
+    *e = (struct health_event){.kind = kind,
+                               .level = level,
+                               .wall_ms = h->wall_ms,
+                               .service = at.service,
+                               .region = at.region,
+                               .endpoint = at.endpoint,
+                               .rule = health__rule_name(rule)};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(e->text, sizeof e->text, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+/* A move up that has to wait says so once, when the wait begins. */
+void health__event_waits(struct health *h, struct place at, enum log_level level,
+                         const struct mover *m, const struct mover_rules *r)
+{
+    char span[TIME_TEXT_MAX], by[64];
+    if (m->wait == WAIT_HOLD)
+        snprintf(by, sizeof by, "hold(%s)", duration_format(r->hold_ms, span));
+    else if (m->wait == WAIT_AFTER)
+        snprintf(by, sizeof by, "failback(after %s)", duration_format(r->after_ms, span));
+    else
+        snprintf(by, sizeof by, "failback(hold)");
+    const char *address = at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
+    struct health_event *e = health__event(
+        h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD, "%s%shold %.2f would=%.2f blocked-by=%s",
+        address, *address ? " " : "", avail_to_double(m->avail), avail_to_double(m->target), by);
+    e->before = m->avail;
+    e->after = m->avail;
+}
+
+size_t health_take_events(struct health *h, struct health_event *out, size_t cap)
+{
+    size_t n = 0;
+    while (n < cap && h->events_n) {
+        out[n++] = h->event[h->events_head];
+        h->events_head = (h->events_head + 1) % h->events_cap;
+        h->events_n--;
+    }
+    return n;
+}
+
+uint64_t health_events_lost(const struct health *h)
+{
+    return h->events_lost;
+}

@@ -1,0 +1,100 @@
+/* region: a whole region leaves for all its services when most of those that are probed there, and
+ * two at least, are out by observation; it comes back by hold and ramp when that is no longer so.
+ */
+#include "engine_priv.h"
+
+#include "base/clock.h"
+
+/* The largest TTL and ramp of the services that the region has. */
+void health__region_rules(struct health *h, uint32_t region)
+{
+    struct region *r = &h->region[region];
+    int64_t ttl_ms = 0, ramp_ms = -1;
+    for (uint32_t i = h->region_site_first[region]; i < h->region_site_first[region + 1]; i++) {
+        const struct health_service_config *s =
+            &h->cfg.service[h->cfg.site[h->region_site[i]].service];
+        if ((int64_t)s->ttl_s * 1000 > ttl_ms)
+            ttl_ms = (int64_t)s->ttl_s * 1000;
+        if (s->ramp_ms > ramp_ms)
+            ramp_ms = s->ramp_ms;
+    }
+    int64_t hold_ms = ttl_ms < HOLD_MS_MIN ? HOLD_MS_MIN : ttl_ms;
+    r->ttl_ms_max = ttl_ms;
+    r->rules = (struct mover_rules){
+        .ramp_ms = ramp_ms < 0 ? 60000 : ramp_ms,
+        .hold_ms = hold_ms > REGION_HOLD_MS_MAX ? REGION_HOLD_MS_MAX : hold_ms,
+        .failback = HEALTH_FAILBACK_AUTO, /* failback is a service's word: its sites keep it */
+        .dead_band = h->cfg.dead_band};
+}
+
+void health__region_count(struct health *h, struct judged *j)
+{
+    bool zero = j->m.target == AVAIL_NONE;
+    if (zero == j->zero)
+        return;
+    uint32_t region = h->cfg.site[j->site].region;
+    j->zero = zero;
+    if (zero)
+        h->region[region].zero_n++;
+    else
+        h->region[region].zero_n--;
+    health__region_judge(h, region);
+}
+
+static void set_moving(struct health *h, uint32_t region, bool moving)
+{
+    struct region *r = &h->region[region];
+    if (r->moving == moving)
+        return;
+    r->moving = moving;
+    for (uint32_t i = h->region_site_first[region]; i < h->region_site_first[region + 1]; i++) {
+        uint32_t service = h->cfg.site[h->region_site[i]].service;
+        h->service_moving_n[service] += moving ? 1u : UINT32_MAX;
+        health__service_publish(h, service);
+    }
+}
+
+static void say_moved(struct health *h, uint32_t region, uint32_t before)
+{
+    struct region *r = &h->region[region];
+    double was = avail_to_double(before), is = avail_to_double(r->m.avail);
+    const struct order *o = health__region_order(h, region);
+    const char *masked = o && o->state == HEALTH_UP ? " in-effect=1.00" : "";
+    char span[TIME_TEXT_MAX];
+    struct health_event *e;
+    if (r->m.rule == RULE_REGION)
+        e = health__event(
+            h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_REGION,
+            "availability %.2f -> %.2f rule=region cause=\"%u of %u services down\"%s", was, is,
+            r->zero_n, r->judged_n, masked);
+    else
+        e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region),
+                          RULE_RAMP,
+                          "availability %.2f -> %.2f rule=ramp cause=\"return over %s\"%s", was, is,
+                          duration_format(r->rules.ramp_ms, span), masked);
+    e->before = before;
+    e->after = r->m.avail;
+}
+
+void health__region_judge(struct health *h, uint32_t region)
+{
+    struct region *r = &h->region[region];
+    bool most = r->zero_n >= 2 && r->zero_n * 2 > r->judged_n;
+    uint32_t before = r->m.avail;
+    uint8_t waited = r->m.wait;
+    int64_t due;
+    if (health__mover_step(&r->m, &r->rules, most ? AVAIL_NONE : AVAIL_FULL, h->now_ms, &due)) {
+        r->m.since_wall_ms = h->wall_ms;
+        r->m.rule = r->m.avail < before ? RULE_REGION : RULE_RAMP;
+        r->note = 0;
+        say_moved(h, region, before);
+    }
+    if (r->m.wait != WAIT_NONE && r->m.wait != waited)
+        health__event_waits(h, health__place_region(region), LOG_INFO, &r->m, &r->rules);
+    const struct order *o = health__region_order(h, region);
+    set_moving(h, region,
+               health__mover_moving(&r->m, h->now_ms) || health__order_moving(o, h->now_ms));
+    health__order_due(h, o, &due);
+    health__region_publish(h, region);
+    health__timer_set(h, h->cfg.endpoints_n + h->cfg.sites_n + region, due);
+}
