@@ -1,3 +1,4 @@
+#include "metadata.h"
 #include "record.h"
 
 #include <errno.h>
@@ -86,6 +87,24 @@ static enum err copy_file(struct load *l, int fd, int copy)
     return ERR_OK;
 }
 
+static enum err refuse_metadata(struct load *l)
+{
+    return diag_error(l->diag, ERR_CORRUPT, l->path,
+                      "this is no MaxMind database (.mmdb), or it was cut short: "
+                      "no metadata that make sense at its end");
+}
+
+static enum err check_end(struct load *l, int copy)
+{
+    size_t size = (size_t)l->db->info.size_bytes;
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, copy, 0);
+    if (bytes == MAP_FAILED)
+        return ERR_NOMEM;
+    bool sound = metadata_is_sound(bytes, size);
+    munmap(bytes, size);
+    return sound ? ERR_OK : refuse_metadata(l);
+}
+
 static enum err open_mmdb(struct load *l, const char *name)
 {
     int status = MMDB_open(name, MMDB_MODE_MMAP, &l->mmdb);
@@ -97,10 +116,7 @@ static enum err open_mmdb(struct load *l, const char *name)
         return refuse_nomem(l);
     case MMDB_UNKNOWN_DATABASE_FORMAT_ERROR:
     case MMDB_INVALID_METADATA_ERROR:
-        return diag_error(
-            l->diag, ERR_CORRUPT, l->path,
-            "this is no MaxMind database (.mmdb), or it was cut short: it does not end "
-            "with metadata that make sense");
+        return refuse_metadata(l);
     default:
         return refuse_damaged(l, MMDB_strerror(status));
     }
@@ -117,6 +133,8 @@ static enum err open_copy(struct load *l)
                        strerror(errno));
     if (!e)
         e = copy_file(l, fd, copy);
+    if (!e)
+        e = check_end(l, copy);
     if (!e) {
         char name[64];
         snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
