@@ -1,0 +1,140 @@
+/* daemon: where all of it meets. The control thread's state; the workers have theirs in serve.c.
+ * Threads   control thread only, but for what the hub and the answer workers share by design.
+ * Flow      query: serve.c. config: ops.c -> keeper.c -> world.c (publish). signal: signals.c -> board. */
+#pragma once
+
+#include "admin/server.h"
+#include "answer/answer.h"
+#include "health/engine.h"
+#include "keeper.h"
+#include "net/server.h"
+#include "probe/runner.h"
+#include "snapshot/publish.h"
+#include <uv.h>
+
+#define DAEMON_REGIONS_MAX MODEL_REGIONS_MAX
+#define SHARE_RING 7
+#define SHARE_STEP_MS 10000
+
+struct follower { /* one log --follow */
+    struct follower *next;
+    struct daemon *d;
+    struct admin_request *request;
+    char *service, *region, *kind;
+    struct past_job *past; /* until then lines wait */
+    bool past_sent;
+    json_t *waiting;
+};
+
+struct override_entry { /* what the override table says */
+    struct override_entry *next;
+    char *region, *service, *address; /* service and address NULL: the region */
+    enum health_override state;
+    double to;
+    int64_t over_ms, since_wall_ms, until_wall_ms;
+    char *author, *reason;
+};
+
+struct daemon {
+    uv_loop_t *loop;
+    const char *db_path;
+    char control_path[PATH_MAX];
+    int64_t started_mono_ms, started_wall_ms;
+    unsigned workers;
+
+    struct admin_lock *lock;
+    struct admin_server *admin;
+    struct keeper *keeper;
+    struct snapshot_hub *hub;
+    struct net_server *net;
+    struct answer_worker *answer[NET_WORKERS_MAX];
+    void *worker_ctx[NET_WORKERS_MAX];
+
+    struct health *health; /* of the current snapshot's numbering */
+    struct engine_config *engine_config; /* signals.c; lives as long as health */
+    struct probe_runner *runner;
+    uint32_t *target_slot; /* probe target -> endpoint */
+    uint32_t *slot_target; /* endpoint -> probe target, UINT32_MAX */
+    uint32_t targets_n;
+    struct override_entry *overrides;
+    struct follower *followers;
+
+    uv_timer_t health_timer, housekeeping, flush_timer;
+    uv_signal_t sigint, sigterm, sighup;
+    int64_t state_restored_age_ms; /* -1: nothing was restored */
+    uint32_t restored_n;
+    bool state_dirty, saving, stopping;
+
+    struct event_batch *batch; /* events on their way to the history */
+    uint64_t events_dropped;
+
+    uint64_t region_answers[DAEMON_REGIONS_MAX];  /* of snapshots that are gone */
+    uint64_t share_ring[SHARE_RING][DAEMON_REGIONS_MAX];
+    unsigned share_at;
+    int64_t share_stepped_ms;
+};
+
+/* world.c: a new snapshot takes over. Takes *s. */
+void world_publish(struct daemon *d, struct snapshot **s);
+void world_reap(struct daemon *d);
+struct snapshot *world_now(const struct daemon *d);
+
+/* signals.c: probes, engine, board. */
+enum err signals_create(struct daemon *d) WARN_UNUSED;
+void signals_start(struct daemon *d);
+void signals_adopt(struct daemon *d, struct snapshot *next); /* engine and board for the next world */
+void signals_retarget(struct daemon *d);                     /* the prober's targets follow */
+void signals_settle(struct daemon *d); /* drain changes, actions, events; set the timer */
+void signals_stop(struct daemon *d);
+void signals_destroy(struct daemon *d);
+void signals_save(struct daemon *d); /* the engine's state, if it changed */
+/* Engine and board of the first world, with what the last run knew and what people said. */
+void signals_first(struct daemon *d, struct snapshot *s, struct store *store);
+
+/* overrides.c: a person's word. */
+void overrides_load(struct daemon *d, struct store *store);
+void overrides_apply(struct daemon *d, const struct snapshot *s); /* all of them, to the engine */
+void op_override(void *ctx, struct admin_request *r);
+void op_release(void *ctx, struct admin_request *r);
+void overrides_free(struct daemon *d);
+
+/* events.c: one line each: stderr, history, followers. */
+struct event_line {
+    enum log_level level;
+    const char *kind;                        /* "probe", "availability", "config", … */
+    const char *service, *region, *endpoint; /* "" where it does not apply */
+    const char *text;                        /* after the scope */
+    int64_t wall_ms;
+};
+void events_log(struct daemon *d, const struct event_line *e);
+void events_say(struct daemon *d, enum log_level level, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void events_health(struct daemon *d, const struct health_event *e);
+void events_flush(struct daemon *d);
+void op_log_follow(void *ctx, struct admin_request *r);
+void events_stop(struct daemon *d);
+
+/* shares.c: who gets how much. */
+void shares_step(struct daemon *d);
+void shares_fold(struct daemon *d, const struct snapshot *s); /* a snapshot goes: keep its counts */
+void shares_got(const struct daemon *d, double *by_region);
+void shares_want_service(const struct snapshot *s, uint32_t service, double *by_endpoint);
+void shares_want(const struct snapshot *s, double *by_region);
+/* Where most of a site's displaced clients go now: a region, or -1. */
+int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
+
+/* serve.c: the workers. */
+enum err serve_create(struct daemon *d, const struct model *effective, struct diag *diag) WARN_UNUSED;
+void serve_destroy(struct daemon *d);
+
+/* ops.c, status.c, explain.c: what the control socket offers. */
+extern const struct admin_op daemon_ops[];
+extern const size_t daemon_ops_n;
+void op_status(void *ctx, struct admin_request *r);
+void op_explain(void *ctx, struct admin_request *r);
+void op_geo_lookup(void *ctx, struct admin_request *r);
+void op_geo_status(void *ctx, struct admin_request *r);
+void op_probe_run(void *ctx, struct admin_request *r);
+/* SIGHUP and `reload`; r NULL for the signal. */
+void ops_reload(struct daemon *d, struct admin_request *r);
+void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct diag *diag);

@@ -1,0 +1,395 @@
+#include "keeper.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GEO_CHECK_MS 250
+
+struct keeper {
+    struct keeper_config config;
+    struct store *store;
+    struct model *head; /* as stored, without the overrides of the command line */
+    struct snapshot_cache *cache;
+    unsigned workers;
+
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock; /* over all that follows */
+    pthread_cond_t wake;
+    struct keeper_job *todo, **todo_tail;
+    struct keeper_job *finished, **finished_tail;
+    bool stopping;
+    char trouble[256];
+
+    uv_async_t doorbell;
+    int64_t polled_ms, geo_checked_ms;
+};
+
+/* ------------------------------------------------------------------------------- the models */
+
+/* The model as it is in force for this run: the head with the command line's settings. A new reference. */
+static enum err effective_model(struct keeper *k, struct model *m, struct model **out,
+                                struct diag *diag)
+{
+    if (k->config.overrides_n == 0) {
+        *out = model_ref(m);
+        return ERR_OK;
+    }
+    struct model *clone = model_clone(m);
+    if (!clone)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory for the configuration");
+    clone->revision = m->revision;
+    enum err e = config_apply_edits(clone, k->config.overrides, k->config.overrides_n, diag);
+    if (!e)
+        e = model_validate(clone, diag);
+    if (e)
+        model_unref(&clone);
+    *out = clone;
+    return e;
+}
+
+/* keep: what cannot be read any more stays as it was, with a warning. */
+static enum err compile(struct keeper *k, struct model *m, bool keep, struct snapshot **out,
+                        struct diag *diag)
+{
+    struct model *effective = NULL;
+    enum err e = effective_model(k, m, &effective, diag);
+    if (e)
+        return e;
+    struct snapshot_options options = {.workers = k->workers, .keep_geo = keep, .keep_zones = keep};
+    e = snapshot_compile(effective, k->cache, &options, out, diag);
+    model_unref(&effective);
+    return e;
+}
+
+static enum err load_head(struct keeper *k, struct model **out, struct diag *diag)
+{
+    enum err e = store_load(k->store, out, diag);
+    if (!e)
+        e = model_validate(*out, diag);
+    if (e)
+        model_unref(out);
+    return e;
+}
+
+static unsigned count_workers(const struct model *m)
+{
+    const char *text = model_setting(m, "workers");
+    long n = text ? strtol(text, NULL, 10) : 0;
+    if (n <= 0) {
+        uv_cpu_info_t *cpus = NULL;
+        int count = 0;
+        if (uv_cpu_info(&cpus, &count) == 0)
+            uv_free_cpu_info(cpus, count);
+        n = count > 0 ? count : 1;
+    }
+    return n > 64 ? 64 : (unsigned)n;
+}
+
+enum err keeper_create(const struct keeper_config *config, struct keeper **out,
+                       struct snapshot **first, struct diag *diag)
+{
+    struct keeper *k = calloc(1, sizeof *k);
+    if (!k)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory");
+    k->config = *config;
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&k->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    k->todo_tail = &k->todo;
+    k->finished_tail = &k->finished;
+    k->cache = snapshot_cache_create();
+    struct model *effective = NULL;
+    enum err e = k->cache ? ERR_OK : diag_error(diag, ERR_NOMEM, "", "out of memory");
+    if (!e)
+        e = store_open(config->db_path, &k->store, diag);
+    if (!e)
+        e = load_head(k, &k->head, diag);
+    if (!e)
+        e = effective_model(k, k->head, &effective, diag);
+    if (!e) {
+        k->workers = config->workers ? config->workers : count_workers(effective);
+        struct snapshot_options options = {.workers = k->workers, .keep_geo = true, .keep_zones = true};
+        e = snapshot_compile(effective, k->cache, &options, first, diag);
+    }
+    model_unref(&effective);
+    if (e)
+        keeper_destroy(&k);
+    *out = k;
+    return e;
+}
+
+unsigned keeper_workers(const struct keeper *k)
+{
+    return k->workers;
+}
+
+struct store *keeper_store(struct keeper *k)
+{
+    return k->store;
+}
+
+void keeper_note_trouble(struct keeper *k, const char *text)
+{
+    pthread_mutex_lock(&k->lock);
+    bool same = strncmp(k->trouble, text ? text : "", sizeof k->trouble - 1) == 0;
+    snprintf(k->trouble, sizeof k->trouble, "%s", text ? text : "");
+    pthread_mutex_unlock(&k->lock);
+    if (same)
+        return;
+    if (text)
+        log_write(LOG_ERROR, "store", "%s; serving goes on with what is loaded", text);
+    else
+        log_write(LOG_NOTICE, "store", "the database works again");
+}
+
+void keeper_trouble(struct keeper *k, char *out, size_t cap)
+{
+    pthread_mutex_lock(&k->lock);
+    snprintf(out, cap, "%s", k->trouble);
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* ------------------------------------------------------------------------------ edits, reload */
+
+struct revise_ctx {
+    struct keeper *k;
+    struct snapshot *snapshot;
+};
+
+static enum err compile_edit(void *arg, struct model *m, struct diag *diag)
+{
+    struct revise_ctx *c = arg;
+    snapshot_unref(&c->snapshot);
+    return compile(c->k, m, false, &c->snapshot, diag);
+}
+
+enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct store_revised *out,
+                       struct snapshot **snapshot, struct diag *diag)
+{
+    struct revise_ctx c = {.k = k};
+    enum err e = store_revise(k->store, &k->head, what, compile_edit, &c, out, diag);
+    bool keep = !e && !what->dry_run && out->changed;
+    if (!keep)
+        snapshot_unref(&c.snapshot);
+    *snapshot = c.snapshot;
+    if (e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY) {
+        char text[512];
+        keeper_note_trouble(k, diag_first(diag, text, sizeof text));
+    } else if (keep)
+        keeper_note_trouble(k, NULL);
+    return e;
+}
+
+enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag)
+{
+    snapshot_cache_recheck(k->cache);
+    return compile(k, k->head, true, out, diag);
+}
+
+/* ------------------------------------------------------------------------ what comes from outside */
+
+struct fresh_job { /* a finished job that nobody asked for */
+    struct keeper_job job;
+    struct keeper *k;
+    struct snapshot *s;
+    const char *why;
+    struct diag diag;
+};
+
+static void finish(struct keeper *k, struct keeper_job *job)
+{
+    pthread_mutex_lock(&k->lock);
+    job->next = NULL;
+    *k->finished_tail = job;
+    k->finished_tail = &job->next;
+    pthread_mutex_unlock(&k->lock);
+    uv_async_send(&k->doorbell);
+}
+
+static void fresh_done(void *ctx, struct keeper_job *job)
+{
+    struct fresh_job *f = (struct fresh_job *)(void *)job;
+    f->k->config.fresh(ctx, &f->s, f->why, &f->diag);
+    snapshot_unref(&f->s);
+    diag_fini(&f->diag);
+    free(f);
+}
+
+static void hand_over(struct keeper *k, struct fresh_job *f, enum err e)
+{
+    if (e) {
+        char text[512];
+        log_write(LOG_ERROR, "store", "%s", diag_first(&f->diag, text, sizeof text));
+        diag_fini(&f->diag);
+        free(f);
+        return;
+    }
+    f->job.done = fresh_done;
+    f->k = k;
+    finish(k, &f->job);
+}
+
+static void poll_store(struct keeper *k)
+{
+    struct diag diag = {0};
+    bool changed = false;
+    enum err e = store_changed(k->store, &changed, &diag);
+    int64_t head = 0;
+    if (!e && changed)
+        e = store_head(k->store, &head, &diag);
+    char text[512];
+    if (e)
+        keeper_note_trouble(k, diag_first(&diag, text, sizeof text));
+    diag_fini(&diag);
+    /* An older revision never replaces a newer one. */
+    if (e || !changed || head <= k->head->revision)
+        return;
+    struct fresh_job *f = calloc(1, sizeof *f);
+    struct model *m = NULL;
+    CHECK(f);
+    f->why = "revision";
+    e = load_head(k, &m, &f->diag);
+    if (!e)
+        e = compile(k, m, true, &f->s, &f->diag);
+    if (!e) {
+        model_unref(&k->head);
+        k->head = model_ref(m);
+    }
+    model_unref(&m);
+    hand_over(k, f, e);
+}
+
+static void check_geo(struct keeper *k)
+{
+    if (!snapshot_cache_stale(k->cache))
+        return;
+    struct fresh_job *f = calloc(1, sizeof *f);
+    CHECK(f);
+    f->why = "files";
+    hand_over(k, f, keeper_reload(k, &f->s, &f->diag));
+}
+
+/* -------------------------------------------------------------------------------- the thread */
+
+static struct keeper_job *next_job(struct keeper *k, bool *stop)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += KEEPER_POLL_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&k->lock);
+    while (!k->todo && !k->stopping && pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
+        ;
+    struct keeper_job *job = k->todo;
+    if (job) {
+        k->todo = job->next;
+        if (!k->todo)
+            k->todo_tail = &k->todo;
+    }
+    *stop = !job && k->stopping;
+    pthread_mutex_unlock(&k->lock);
+    return job;
+}
+
+static void *keeper_main(void *arg)
+{
+    struct keeper *k = arg;
+    pthread_setname_np(pthread_self(), "keeper");
+    for (bool stop = false; !stop;) {
+        struct keeper_job *job = next_job(k, &stop);
+        if (job) {
+            job->run(k, job);
+            finish(k, job);
+        }
+        int64_t now = clock_mono_ms();
+        if (now - k->polled_ms >= KEEPER_POLL_MS && !stop) {
+            k->polled_ms = now;
+            poll_store(k);
+        }
+        if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stop) {
+            k->geo_checked_ms = now;
+            check_geo(k);
+        }
+    }
+    return NULL;
+}
+
+static void collect(uv_async_t *handle)
+{
+    struct keeper *k = handle->data;
+    pthread_mutex_lock(&k->lock);
+    struct keeper_job *list = k->finished;
+    k->finished = NULL;
+    k->finished_tail = &k->finished;
+    pthread_mutex_unlock(&k->lock);
+    while (list) {
+        struct keeper_job *job = list;
+        list = job->next;
+        job->done(k->config.ctx, job);
+    }
+}
+
+enum err keeper_start(struct keeper *k, uv_loop_t *loop)
+{
+    int rc = uv_async_init(loop, &k->doorbell, collect);
+    if (rc)
+        return (enum err)rc;
+    k->doorbell.data = k;
+    rc = pthread_create(&k->thread, NULL, keeper_main, k);
+    if (rc) {
+        uv_close((uv_handle_t *)&k->doorbell, NULL);
+        return (enum err) - rc;
+    }
+    k->running = true;
+    return ERR_OK;
+}
+
+void keeper_submit(struct keeper *k, struct keeper_job *job)
+{
+    pthread_mutex_lock(&k->lock);
+    job->next = NULL;
+    *k->todo_tail = job;
+    k->todo_tail = &job->next;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void keeper_stop(struct keeper *k)
+{
+    if (!k->running)
+        return;
+    pthread_mutex_lock(&k->lock);
+    k->stopping = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    k->running = false;
+    collect(&k->doorbell);
+    uv_close((uv_handle_t *)&k->doorbell, NULL);
+}
+
+void keeper_destroy(struct keeper **kp)
+{
+    struct keeper *k = *kp;
+    if (!k)
+        return;
+    CHECK(!k->running);
+    store_close(&k->store);
+    model_unref(&k->head);
+    snapshot_cache_destroy(&k->cache);
+    pthread_mutex_destroy(&k->lock);
+    pthread_cond_destroy(&k->wake);
+    free(k);
+    *kp = NULL;
+}

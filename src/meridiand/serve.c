@@ -1,0 +1,103 @@
+/* The workers: one batch, one world. */
+#include "base/clock.h"
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct worker_ctx {
+    struct snapshot_hub *hub;
+    struct answer_worker *answer;
+    unsigned index;
+};
+
+static void answer_batch(void *ctx, struct net_message *messages, size_t n)
+{
+    struct worker_ctx *w = ctx;
+    const struct snapshot *s = snapshot_hub_enter(w->hub, w->index);
+    for (size_t i = 0; i < n; i++) {
+        struct net_message *m = &messages[i];
+        struct answer_request r = {.msg = m->in, .len = m->in_len, .source = m->source,
+                                   .tcp = m->tcp, .out = m->out, .cap = m->out_cap};
+        m->out_len = answer_query(w->answer, s, &r);
+    }
+    snapshot_hub_leave(w->hub, w->index);
+}
+
+static uint64_t fresh_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = (uint64_t)uv_hrtime();
+    return seed;
+}
+
+static unsigned setting_number(const struct model *m, const char *key)
+{
+    const char *text = model_setting(m, key);
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+static enum err read_listen(const struct model *m, struct net_config *config, struct diag *diag)
+{
+    char text[4096], *save = NULL;
+    const char *setting = model_setting(m, "listen");
+    snprintf(text, sizeof text, "%s", setting ? setting : "");
+    for (char *p = strtok_r(text, ", ", &save); p; p = strtok_r(NULL, ", ", &save)) {
+        if (config->listen_n == NET_LISTEN_MAX)
+            return diag_error(diag, ERR_LIMIT, "listen", "more than %d addresses", NET_LISTEN_MAX);
+        if (!hostport_parse(p, 53, &config->listen[config->listen_n++]))
+            return diag_error(diag, ERR_INVALID, "listen",
+                              "\"%s\" is not ADDR:PORT, like 192.0.2.53:53 or [2001:db8::53]:53", p);
+    }
+    if (config->listen_n == 0)
+        return diag_error(diag, ERR_INVALID, "listen", "no address to listen on");
+    return ERR_OK;
+}
+
+enum err serve_create(struct daemon *d, const struct model *effective, struct diag *diag)
+{
+    struct net_config *config = calloc(1, sizeof *config);
+    if (!config)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory");
+    int64_t idle_ms = 0;
+    const char *idle = model_setting(effective, "tcp-idle");
+    if (idle && duration_parse(idle, &idle_ms))
+        config->tcp_idle_ms = (unsigned)idle_ms;
+    config->tcp_clients_max = setting_number(effective, "tcp-clients");
+    config->workers = d->workers;
+    config->batch = answer_batch;
+    enum err e = read_listen(effective, config, diag);
+    for (unsigned i = 0; !e && i < d->workers; i++) {
+        struct worker_ctx *w = calloc(1, sizeof *w);
+        d->answer[i] = aligned_alloc(128, sizeof(struct answer_worker));
+        if (!w || !d->answer[i])
+            e = diag_error(diag, ERR_NOMEM, "", "out of memory for %u workers", d->workers);
+        else {
+            answer_worker_init(d->answer[i], i, fresh_seed());
+            *w = (struct worker_ctx){.hub = d->hub, .answer = d->answer[i], .index = i};
+        }
+        config->batch_ctx[i] = w;
+    }
+    if (!e)
+        e = net_server_create(config, &d->net, diag);
+    if (e)
+        for (unsigned i = 0; i < d->workers; i++)
+            free(config->batch_ctx[i]);
+    else
+        memcpy(d->worker_ctx, config->batch_ctx, sizeof d->worker_ctx);
+    free(config);
+    return e;
+}
+
+void serve_destroy(struct daemon *d)
+{
+    net_server_destroy(&d->net);
+    for (unsigned i = 0; i < d->workers; i++) {
+        free(d->answer[i]);
+        free(d->worker_ctx[i]);
+        d->answer[i] = NULL;
+        d->worker_ctx[i] = NULL;
+    }
+}

@@ -1,0 +1,255 @@
+/* Shares: what was answered (got), and what the client networks say should be (want). */
+#include "base/clock.h"
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------ got */
+
+static void add_tallies(const struct snapshot *s, uint64_t *by_region)
+{
+    for (unsigned w = 0; w < s->workers; w++)
+        for (uint32_t i = 0; i < s->endpoints_n; i++) {
+            uint32_t n = atomic_load_explicit(&s->tally[w].endpoint[i], memory_order_relaxed);
+            if (n)
+                by_region[s->steer.site[s->steer.endpoint[i].site].region] += n;
+        }
+}
+
+/* Regions keep their counts by name through a change of numbering. */
+void shares_fold(struct daemon *d, const struct snapshot *s)
+{
+    uint64_t counts[DAEMON_REGIONS_MAX] = {0};
+    const struct snapshot *now = world_now(d);
+    add_tallies(s, counts);
+    for (uint32_t i = 0; now && i < s->regions_n; i++) {
+        int at = model_region_index(now->model, s->model->regions[i].name);
+        if (at >= 0)
+            d->region_answers[at] += counts[i];
+    }
+}
+
+static void totals(const struct daemon *d, uint64_t *by_region)
+{
+    memcpy(by_region, d->region_answers, sizeof d->region_answers);
+    add_tallies(world_now(d), by_region);
+}
+
+/* Every SHARE_STEP_MS: the ring remembers the totals of the last minute. */
+void shares_step(struct daemon *d)
+{
+    int64_t now = clock_mono_ms();
+    if (now - d->share_stepped_ms < SHARE_STEP_MS)
+        return;
+    d->share_stepped_ms = now;
+    d->share_at = (d->share_at + 1) % SHARE_RING;
+    totals(d, d->share_ring[d->share_at]);
+}
+
+void shares_got(const struct daemon *d, double *by_region)
+{
+    uint64_t now[DAEMON_REGIONS_MAX], sum = 0;
+    const uint64_t *then = d->share_ring[(d->share_at + 1) % SHARE_RING];
+    totals(d, now);
+    for (unsigned i = 0; i < DAEMON_REGIONS_MAX; i++) {
+        now[i] = now[i] > then[i] ? now[i] - then[i] : 0;
+        sum += now[i];
+    }
+    for (unsigned i = 0; i < DAEMON_REGIONS_MAX; i++)
+        by_region[i] = sum ? (double)now[i] / (double)sum : 0;
+}
+
+/* ----------------------------------------------------------------------------------------- want */
+
+#define SAMPLES 65536u /* one /24 of every /16 */
+
+/* Client networks by class of a view: one /24 in each /16 that a database locates, else all. */
+static void weigh_classes(const struct snapshot *s, const struct snapshot_view *v, double *weight)
+{
+    double all = 0, located = 0;
+    double *any = calloc(v->rows_n, sizeof *any);
+    memset(weight, 0, v->rows_n * sizeof *weight);
+    for (uint32_t i = 0; any && i < SAMPLES; i++) {
+        struct ip ip = {.family = 4, .b = {(uint8_t)(i >> 8), (uint8_t)i, (uint8_t)(i * 37)}};
+        uint32_t class = geo_view_lookup(v->map, &ip).class;
+        any[class]++;
+        all++;
+        if (geo_base_spot(s->base, geo_base_find(s->base, &ip))->place != 0) {
+            weight[class]++;
+            located++;
+        }
+    }
+    for (uint32_t i = 0; any && i < v->rows_n; i++)
+        weight[i] = located > 0 ? weight[i] / located : any[i] / all;
+    free(any);
+}
+
+struct spread { /* one class of one service */
+    const struct snapshot *s;
+    const struct steer_service *svc;
+    const uint16_t *row;
+    uint16_t row_n;
+    double *out; /* by endpoint of the service */
+    uint32_t first;
+};
+
+static double avail_of(const struct spread *x, uint32_t e)
+{
+    return avail_to_double(steer_effective(&x->s->steer, e, NULL));
+}
+
+static uint16_t group_end(const struct spread *x, uint16_t first)
+{
+    uint16_t end = (uint16_t)(first + 1);
+    while (end < x->row_n && !(x->row[end] & STEER_GROUP))
+        end++;
+    return end;
+}
+
+/* Gives share to the members of items [first, end) in proportion to weight x f(availability). mode 0:
+ * as if all were at 1; 1: those at 1; 2: by availability. Returns the sum of weights. */
+static double give(const struct spread *x, uint16_t first, uint16_t end, int mode, double share,
+                   double *to)
+{
+    double sum = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint16_t i = first; i < end; i++) {
+            const struct steer_site *site =
+                &x->s->steer.site[x->svc->site_first + (x->row[i] & STEER_UNIT)];
+            for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n; e++) {
+                double a = avail_of(x, e), w = x->s->steer.endpoint[e].weight;
+                w *= mode == 0 ? 1 : mode == 1 ? a >= 1 : a;
+                if (pass == 0)
+                    sum += w;
+                else if (sum > 0)
+                    to[e - x->first] += share * w / sum;
+            }
+        }
+    return sum;
+}
+
+/* The rules of steer/choose in expectation: placed, stays, moves on. Families are not told apart. */
+static void spread_class(const struct spread *x, double share)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < x->svc->site_n; i++)
+        n += x->s->steer.site[x->svc->site_first + i].endpoint_n;
+    double *placed = calloc(n + 1, sizeof *placed);
+    if (!placed || !x->row_n) {
+        free(placed);
+        return;
+    }
+    uint16_t first = 0, end = group_end(x, 0);
+    while (give(x, first, end, 0, share, placed) <= 0 && end < x->row_n) {
+        first = end;
+        end = group_end(x, first);
+    }
+    double moved = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        double stays = placed[i] * avail_of(x, x->first + i);
+        x->out[i] += stays;
+        moved += placed[i] - stays;
+    }
+    bool settled = moved <= 0;
+    for (first = 0; !settled && first < x->row_n; first = end) {
+        end = group_end(x, first);
+        settled = give(x, first, end, 1, moved, x->out) > 0;
+    }
+    if (!settled && give(x, 0, x->row_n, 2, moved, x->out) <= 0)
+        give(x, 0, x->row_n, 0, moved, x->out); /* fails open */
+    free(placed);
+}
+
+static void want_with(const struct snapshot *s, uint32_t service, const double *weight, double *out)
+{
+    const struct snapshot_view *v = s->services[service].view;
+    struct spread x = {.s = s, .svc = &s->steer.service[service], .out = out,
+                       .first = s->service_endpoint_first[service]};
+    for (uint32_t c = 0; c < v->rows_n; c++) {
+        if (weight[c] <= 0)
+            continue;
+        x.row = v->items + v->rows[c].item;
+        x.row_n = v->rows[c].n;
+        spread_class(&x, weight[c]);
+    }
+}
+
+void shares_want_service(const struct snapshot *s, uint32_t service, double *by_endpoint)
+{
+    const struct snapshot_view *v = s->services[service].view;
+    double *weight = calloc(v->rows_n, sizeof *weight);
+    if (weight) {
+        weigh_classes(s, v, weight);
+        want_with(s, service, weight, by_endpoint);
+    }
+    free(weight);
+}
+
+#define WANT_SERVICES_MAX 2000 /* beyond that the first ones stand for all */
+
+void shares_want(const struct snapshot *s, double *by_region)
+{
+    double **weights = calloc(s->views_n + 1, sizeof *weights);
+    double sum = 0;
+    memset(by_region, 0, DAEMON_REGIONS_MAX * sizeof *by_region);
+    for (uint32_t i = 0; weights && i < s->services_n && i < WANT_SERVICES_MAX; i++) {
+        uint32_t view = s->services[i].view_index, first = s->service_endpoint_first[i];
+        uint32_t n = s->service_endpoint_first[i + 1] - first;
+        if (!weights[view]) {
+            weights[view] = calloc(s->views[view]->rows_n, sizeof **weights);
+            if (weights[view])
+                weigh_classes(s, s->views[view], weights[view]);
+        }
+        double *out = calloc(n + 1, sizeof *out);
+        if (weights[view] && out)
+            want_with(s, i, weights[view], out);
+        for (uint32_t k = 0; out && k < n; k++) {
+            by_region[s->steer.site[s->steer.endpoint[first + k].site].region] += out[k];
+            sum += out[k];
+        }
+        free(out);
+    }
+    for (unsigned i = 0; i < DAEMON_REGIONS_MAX; i++)
+        by_region[i] = sum > 0 ? by_region[i] / sum : 0;
+    for (uint32_t i = 0; weights && i < s->views_n; i++)
+        free(weights[i]);
+    free(weights);
+}
+
+/* ----------------------------------------------------------------------------------------- heir */
+
+#define HEIR_ROWS_MAX 64
+
+static bool site_full(const struct snapshot *s, const struct steer_site *site)
+{
+    for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n; e++)
+        if (steer_effective(&s->steer, e, NULL) == AVAIL_FULL && s->steer.endpoint[e].weight)
+            return true;
+    return false;
+}
+
+int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region)
+{
+    const struct snapshot_view *v = s->services[service].view;
+    const struct steer_service *svc = &s->steer.service[service];
+    unsigned votes[DAEMON_REGIONS_MAX] = {0};
+    for (uint32_t c = 0; c < v->rows_n && c < HEIR_ROWS_MAX; c++) {
+        const uint16_t *row = v->items + v->rows[c].item;
+        bool first_is_region = false;
+        for (uint16_t i = 0; i < v->rows[c].n; i++) {
+            const struct steer_site *site = &s->steer.site[svc->site_first + (row[i] & STEER_UNIT)];
+            if (i == 0)
+                first_is_region = site->region == region;
+            if (site->region != region && site_full(s, site)) {
+                votes[site->region] += first_is_region ? 1000 : 1;
+                break;
+            }
+        }
+    }
+    int heir = -1;
+    for (int i = 0; i < DAEMON_REGIONS_MAX; i++)
+        if (votes[i] && (heir < 0 || votes[i] > votes[heir]))
+            heir = i;
+    return heir;
+}
