@@ -59,6 +59,7 @@ static void port_0_becomes_one_port_for_both_protocols_and_families(void **state
     (void)state;
     struct net_config config = config_on("*", 0);
     config.workers = 2;
+    config.batch_ctx[1] = config.batch_ctx[0];
     struct net_server *s;
     assert_int_equal(create(&config, &s), ERR_OK);
     struct hostport at[4];
