@@ -36,19 +36,26 @@ static void act(struct probe_runner *r, curl_socket_t fd, int flags)
     take_finished(r);
 }
 
+/* libuv reports any error of a socket as its own and stops the handle. curl is let to look for
+ * itself, which gives it what arrived before a reset, and the reason; if it still wants the socket
+ * after that it has to be told, since nothing else would until the timeout. */
+static void on_poll_error(struct multi_socket *s)
+{
+    act(s->runner, s->fd, CURL_CSELECT_IN | CURL_CSELECT_OUT);
+    if (!uv_is_closing((uv_handle_t *)&s->poll))
+        act(s->runner, s->fd, CURL_CSELECT_ERR);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct multi_socket *s = poll->data;
-    int flags = 0;
-    /* libuv reports a refused connection as an error and stops the handle. Passing 0 on would leave
-     * the transfer waiting for its timeout. */
-    if (status < 0)
-        flags = CURL_CSELECT_ERR;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    act(s->runner, s->fd, flags);
+    if (status < 0) {
+        on_poll_error(s);
+        return;
+    }
+    act(s->runner, s->fd,
+        (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+            (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_poll_closed(uv_handle_t *handle)

@@ -1,12 +1,12 @@
 /* probe_priv: what the files of the room share: the runner, one run of a probe, the drivers.
  * A run     is one probe under way. It begins, its driver works, it ends exactly once (by the
- * driver, by its timer, or cancelled), its driver lets go of everything, and its memory goes when
- *           the last of its handles has closed:
+ *           driver, by its timer, or cancelled), its driver lets go of everything, and its memory
+ *           goes when the last of its handles has closed:
  *
- *           begin ──> [resolve] ──> driver start ──> probe__run_end ──> driver stop ──> result ──>
- * free └──────────── timeout / cancel ────────────────^ Rule      driver functions are called from
- * the loop, never from within a curl callback; after probe__run_end the driver touches nothing of
- * the run. */
+ *           begin -> [resolve] -> driver start -> probe__run_end -> driver stop -> result -> free
+ *                         +--------- timeout, cancel ---^
+ * Rule      driver functions are called from the loop, never from within a curl callback; after
+ *           probe__run_end the driver touches nothing of the run. */
 #pragma once
 
 #include "base/arena.h"
@@ -68,7 +68,7 @@ struct probe_run {
     struct probe_result result;
 };
 
-/* A scheduled run (due) or one outside the schedule (due NULL). */
+/* Of one target of the set, which it holds. Outside the schedule until index is set. */
 enum err probe__run_create(struct probe_runner *r, struct probe_set *set, uint32_t set_index,
                            struct probe_run **out) WARN_UNUSED;
 void probe__run_begin(struct probe_run *run);

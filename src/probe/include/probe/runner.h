@@ -1,16 +1,17 @@
 /* probe/runner: runs the probes of many targets on a libuv loop and hands back what they saw.
- * Owns      copies of the targets and of everything they refer to, so that set_targets may be
- * called with a model that is freed right after; its timers, sockets, child processes. Lifetime
- * create to the `closed` callback of close, on a loop that runs until then. Threads   the loop's
- * only (the control thread). Host names are resolved in libuv's thread pool. Callbacks are called
- * from the loop, and from within create, set_targets, soon, once and close never; they may call any
- * function here. Process   exec probes need SIGCHLD: some thread must not block it. SIGPIPE must be
- * ignored. UV_METRICS_IDLE_TIME is switched on for the loop: it tells how long the loop itself was
- *           busy. Every open file above 2 is made close-on-exec when the runner is created.
- * Errors    a target that cannot be probed is a failed probe with a sentence, never an error here.
+ * Owns      copies of the targets and of all they refer to, so that set_targets may be called
+ *           with a model that is freed right after; its timers, sockets, child processes.
+ * Lifetime  create to the `closed` callback of close, on a loop that runs until then.
+ * Threads   the loop's only (the control thread). Host names are resolved in libuv's pool.
+ * Callbacks come from the loop, never from within create, set_targets, soon, once or close;
+ *           they may call any function here.
+ * Process   exec probes need SIGCHLD: some thread must not block it. SIGPIPE must be ignored.
+ *           UV_METRICS_IDLE_TIME is switched on for the loop: it tells how long the loop itself
+ *           was busy. Every open file above 2 is made close-on-exec by create.
+ * Errors    a target that cannot be probed is a failed probe with a sentence, never an error.
  * Late      a result counts for nothing when the prober itself was in trouble: the probe began
- * late, the loop was stuck for more than PROBE_STALL_MS_MAX during it, a timeout came after the
- *           loop was stuck for more than a fifth of it, or we lacked a socket or memory.
+ *           late, the loop was stuck for more than PROBE_STALL_MS_MAX during it, a timeout came
+ *           after the loop was stuck for a fifth of it, or we lacked a socket or memory.
  * Limits    PROBE_BODY_BYTES_MAX of a body or stream are looked at, PROBE_OUTPUT_BYTES_MAX of a
  *           program's output are taken; `concurrency` probes at once.
  * Types     docs/probes.md says what each type does; one driver file each in src/probe. */

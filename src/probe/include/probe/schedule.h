@@ -1,13 +1,14 @@
 /* probe/schedule: which target is to be probed when. Pure: time and randomness are passed in.
  * Grid      a target's regular probes are due at phase + k * interval, the phase being a hash of
- * its key over the interval, each moved by a jitter of at most PROBE_JITTER_PERCENT of the interval
- * to either side. Targets are so never bunched, a target keeps its phase over every
- * reconfiguration, and at start all are probed within their first interval. Bound     at most
- * `concurrency` probes are under way. Who is due beyond that waits in the order of due times
- * (nobody starves: a target just taken is due after all who wait) and is marked late if it starts
- * more than PROBE_LATE_MS_MAX, or half of its interval, whichever is less, after it was due.
- * Overdue   a target still under way when it is due again is skipped and counted, as is every turn
- *           that passed while it waited: nothing piles up.
+ *           its key over the interval, each moved by a jitter of at most PROBE_JITTER_PERCENT of
+ *           the interval to either side. So targets are never bunched, a target keeps its phase
+ *           over every reconfiguration, and at start all are probed within their first interval.
+ * Bound     at most `concurrency` probes are under way. Who is due beyond that waits in the order
+ *           of due times (nobody starves: a target just taken is due after all who wait) and is
+ *           late if it starts more than PROBE_LATE_MS_MAX, or half of its interval, whichever is
+ *           less, after it was due.
+ * Overdue   a target still under way when it is due again is skipped and counted, as is every
+ *           turn that passed while it waited: nothing piles up.
  * Extra     probe_schedule_soon asks for one probe outside the grid, which stays as it is.
  * Owns      its memory, one arena, made by create; nothing is allocated afterwards.
  * Threads   one.
