@@ -1,0 +1,162 @@
+/* log: the history from the database, or with --follow the daemon's events as they come. */
+#include "override.h"
+#include "runs.h"
+#include "table.h"
+
+#include "base/clock.h"
+#include "model/settings.h"
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINES_SHOWN 100
+#define LINES_BEFORE_FOLLOW 10
+#define FOLLOW_WAKE_MS 1000 /* how soon a reader that left is noticed */
+
+struct filter {
+    const char *service, *region, *kind;
+    int64_t since_ms, limit;
+};
+
+static int read_filter(const struct call *c, struct filter *f)
+{
+    const char *since = call_flag(c, "since"), *limit = call_flag(c, "limit");
+    *f = (struct filter){call_flag(c, "service"), call_flag(c, "region"), call_flag(c, "kind"), 0,
+                         call_has(c, "follow") ? LINES_BEFORE_FOLLOW
+                         : since               ? 0
+                                               : LINES_SHOWN};
+    if (since && !moment_parse(since, clock_wall_ms(), -1, &f->since_ms))
+        return session_fail_text(ADMIN_REFUSED,
+                                 "--since: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
+                                 "duration back from now (2h)",
+                                 since);
+    if (limit && (!model_integer_parse(limit, &f->limit) || f->limit < 0 || f->limit > UINT32_MAX))
+        return session_fail_text(ADMIN_REFUSED, "--limit: \"%.32s\" is not a whole number", limit);
+    return ADMIN_DONE;
+}
+
+static json_t *event_json(const struct store_event *e)
+{
+    char when[TIME_TEXT_MAX];
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", (json_int_t)e->id, "time",
+                     time_format(e->wall_ms, when), "level", e->level, "kind", e->kind, "service",
+                     e->service ? e->service : "", "region", e->region ? e->region : "", "endpoint",
+                     e->endpoint ? e->endpoint : "", "line", e->line, "revision", (json_int_t)e->revision);
+}
+
+static void print_compact(json_t *j)
+{
+    char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text)
+        puts(text);
+    free(text);
+}
+
+static bool print_event(void *ctx, const struct store_event *e)
+{
+    const struct call *c = ctx;
+    if (c->json) {
+        json_t *j = event_json(e);
+        print_compact(j);
+        json_decref(j);
+    } else {
+        session_line(e->line);
+    }
+    return !ferror(stdout);
+}
+
+static int from_database(struct call *c, const struct filter *f)
+{
+    struct diag diag = {0};
+    struct store *s;
+    enum err e = session_open(c, &s, &diag);
+    if (e)
+        return session_fail(e, &diag);
+    struct store_event_filter want = {.service = f->service,
+                                      .region = f->region,
+                                      .kind = f->kind,
+                                      .since_wall_ms = f->since_ms,
+                                      .limit = (uint32_t)f->limit};
+    e = store_events_each(s, &want, print_event, c, &diag);
+    store_close(&s);
+    if (e)
+        return session_fail(e, &diag);
+    diag_fini(&diag);
+    return ADMIN_DONE;
+}
+
+static json_t *follow_request(const struct filter *f)
+{
+    json_t *j = json_pack("{s:s, s:s*, s:s*, s:s*, s:I}", "op", "log-follow", "service", f->service,
+                          "region", f->region, "kind", f->kind, "limit", (json_int_t)f->limit);
+    if (f->since_ms)
+        json_object_set_new(j, "since_ms", json_integer(f->since_ms));
+    return j;
+}
+
+/* Has the reader of our output gone (`meridian log --follow | head`)? A write would say so, but there
+ * may be none for hours. */
+static bool reader_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    return ferror(stdout) || (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP));
+}
+
+static enum err print_stream(const struct call *c, struct admin_stream *stream, struct diag *diag)
+{
+    enum err e = ERR_OK;
+    while (!e && !reader_gone()) {
+        json_t *line;
+        e = admin_stream_next(stream, FOLLOW_WAKE_MS, &line, diag);
+        if (e || !line)
+            continue;
+        const char *text = json_string_value(json_object_get(line, "line"));
+        if (c->json)
+            print_compact(line);
+        else if (text)
+            session_line(text);
+        fflush(stdout);
+        json_decref(line);
+    }
+    return e;
+}
+
+static int follow(struct call *c, const struct filter *f)
+{
+    struct diag diag = {0};
+    struct admin_holder daemon;
+    struct admin_stream *stream = NULL;
+    json_t *first = NULL;
+    enum err e = session_daemon(c, &daemon, &diag);
+    if (!e && !daemon.held)
+        e = diag_error(&diag, ERR_UNREACHABLE, "",
+                       "log --follow needs the daemon, and none runs on %s: without --follow the log is "
+                       "read from the database",
+                       c->db);
+    if (!e) {
+        json_t *request = follow_request(f);
+        e = admin_stream_open(daemon.control, request, CALL_TIMEOUT_MS, &stream, &first, &diag);
+        json_decref(request);
+    }
+    int code = ADMIN_DONE;
+    if (!e && !json_is_true(json_object_get(first, "ok")))
+        code = session_refused(first);
+    else if (!e)
+        e = print_stream(c, stream, &diag);
+    json_decref(first);
+    admin_stream_close(&stream);
+    if (e)
+        return session_fail(e, &diag);
+    diag_fini(&diag);
+    return code;
+}
+
+int run_log(struct call *c)
+{
+    struct filter f;
+    int code = read_filter(c, &f);
+    if (code)
+        return code;
+    return call_has(c, "follow") ? follow(c, &f) : from_database(c, &f);
+}
