@@ -1,5 +1,4 @@
-/* conn: one TCP client. Length framing (RFC 7766 §8), as many queries in flight as it likes
- * (§6.2.1.1).
+/* conn: one TCP client. Length framing (RFC 7766 §8), any number of queries in flight (§6.2.1.1).
  *
  *              frames complete, all written             peer closed its side, framing lost,
  *            .-----------------------------.            or draining and nothing begun
@@ -8,8 +7,9 @@
  *             (in)       fit the socket     (out)
  *
  *   READING waits for bytes, FLUSHING for room: never both, so that a peer that does not read its
- *   answers is not listened to either, and holds one batch of answers at most (cut by the sweep).
- * `in` keeps a frame that has begun, and in FLUSHING whole frames whose turn has not come. */
+ *   answers is not listened to either, and holds one batch of answers at most. `in` keeps a frame
+ *   that has begun, and in FLUSHING whole frames whose turn has not come. Time ends both states:
+ *   the sweep in tcp.c. */
 #include "net_priv.h"
 
 #include "base/check.h"

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <uv.h>
@@ -18,12 +19,25 @@
 #define NET_CACHE_LINE 64
 
 /* One row a counter: the live ones and their sum come from here. */
-#define NET_COUNTERS(X)                                                                            \
-    X(udp_received)                                                                                \
-    X(udp_sent)                                                                                    \
-    X(udp_send_failed) X(udp_no_answer) X(udp_batches) X(tcp_accepted) X(tcp_closed)               \
-        X(tcp_idle_closed) X(tcp_shed) X(tcp_refused_per_ip) X(tcp_cut_slow) X(tcp_queries)        \
-            X(tcp_answers) X(tcp_framing_errors) X(tcp_open) X(loop_errors)
+/* clang-format off */
+#define NET_COUNTERS(X)     \
+    X(udp_received)         \
+    X(udp_sent)             \
+    X(udp_send_failed)      \
+    X(udp_no_answer)        \
+    X(udp_batches)          \
+    X(tcp_accepted)         \
+    X(tcp_closed)           \
+    X(tcp_idle_closed)      \
+    X(tcp_shed)             \
+    X(tcp_refused_per_ip)   \
+    X(tcp_cut_slow)         \
+    X(tcp_queries)          \
+    X(tcp_answers)          \
+    X(tcp_framing_errors)   \
+    X(tcp_open)             \
+    X(loop_errors)
+/* clang-format on */
 
 struct net_live_counters {
 #define X(name) _Atomic uint64_t name;

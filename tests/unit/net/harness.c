@@ -69,9 +69,10 @@ void bed_start(struct bed *b)
     struct diag diag = {0};
     char text[512];
     enum err e = net_server_create(&b->config, &b->server, &diag);
-    if (e != ERR_OK)
-        fail_msg("%s", diag_first(&diag, text, sizeof text));
+    diag_first(&diag, text, sizeof text);
     diag_fini(&diag);
+    if (e != ERR_OK)
+        fail_msg("%s", text);
     struct hostport at;
     CHECK(net_server_addresses(b->server, &at, 1) == 1);
     b->port = at.port;

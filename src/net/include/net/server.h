@@ -1,27 +1,26 @@
-/* net/server: worker threads with sockets; bytes in, bytes out. Knows no DNS beyond two-octet
- * framing. Threads   N workers, a libuv loop each, with own UDP and TCP sockets per listen address
+/* net/server: worker threads with sockets; bytes in, bytes out. No DNS beyond two-octet framing.
+ * Threads   N workers, a libuv loop each, with own UDP and TCP sockets per listen address
  *           (SO_REUSEPORT). The control thread creates, starts, stops and reads counters.
  * UDP       uv_poll_t on own sockets, recvmmsg and sendmmsg of NET_BATCH; the answer leaves from
- * the address that was asked (IP_PKTINFO, IPV6_PKTINFO) on wildcard sockets. IPv4 and IPv6 are
- *           separate sockets (IPV6_V6ONLY). No fragmentation (IP_PMTUDISC_OMIT).
+ *           the address that was asked (IP_PKTINFO, IPV6_PKTINFO) on wildcard sockets. IPv4 and
+ *           IPv6 are separate sockets (IPV6_V6ONLY). No path MTU state (IP_PMTUDISC_OMIT).
  * TCP       two-octet length framing (RFC 7766 §8), pipelining, the answers of a batch in one
- * write. Idle time counts from the last complete query, so that dripping bytes hold nothing. When
- *           full, the connection longest without a query makes room: a newcomer is always taken. A
- *           peer that does not read its answers is not read from either, holds about
- *           NET_TCP_QUEUE_BYTES, and is cut when its idle time is over. One read holds at most
- *           4 KiB of queries, so that TCP cannot keep UDP waiting.
- * Limits    are shared out: a worker has 1/N of them, rounded up. IPv6 clients count by /64.
+ *           write. Idle time counts from the last complete query, so that dripping bytes hold
+ *           nothing. When full, the connection longest without a query makes room: a newcomer is
+ *           always taken. A peer that does not read its answers is not read from either, holds
+ *           about NET_TCP_QUEUE_BYTES, and is cut when its idle time is over. One wake reads at
+ *           most 4 KiB of one connection, so that TCP cannot keep UDP waiting.
  * Batch     the callback gets a whole batch and fills in the answers: everything in one batch is
  *           answered from one world.
- * Errors    create says which address cannot be bound and why; that another program (another server
- *           of the same user too, which SO_REUSEPORT would hide) has the port is an error. Once it
+ * Limits    are shared out: a worker has 1/N of them, rounded up. IPv6 clients count by /64.
+ * Errors    create says which address cannot be bound and why; that another program has the port is
+ *           an error, another server of the same user too, which SO_REUSEPORT would hide. Once it
  *           runs, no socket error ends a worker: it is counted in loop_errors.
  * Port 0    the kernel chooses one port, the same for UDP, TCP, IPv4, IPv6 and all workers. */
 #pragma once
 
 #include "base/addr.h"
 #include "base/diag.h"
-#include <stdatomic.h>
 
 #define NET_BATCH 64
 #define NET_UDP_IN_MAX 2048
