@@ -12,9 +12,10 @@ static const char *copy(struct arena *a, const char *s)
 
 static const struct model_probe *copy_probe(struct arena *a, const struct model_probe *p)
 {
-    struct model_probe *c = arena_dup(a, p, sizeof *p);
+    struct model_probe *c = ARENA_NEW(a, struct model_probe);
     if (!c)
         return NULL;
+    *c = *p;
     const char **strings[] = {&c->name, &c->path,   &c->host,  &c->status, &c->body,
                               &c->send, &c->expect, &c->qname, &c->qtype,  &c->command};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)

@@ -1,7 +1,5 @@
 #include "harness.h"
 
-#include "base/clock.h"
-
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +49,13 @@ void harness_open(struct harness *h, const char *ca_file, uint32_t concurrency)
     assert_int_equal(probe_runner_create(&h->loop, &config, &h->runner), ERR_OK);
 }
 
+void harness_close_runner(struct harness *h)
+{
+    probe_runner_close(&h->runner, on_closed, h);
+    while (!h->closed)
+        uv_run(&h->loop, UV_RUN_ONCE);
+}
+
 static void close_all(struct harness *h)
 {
     if (h->runner)
@@ -78,22 +83,33 @@ int harness_warm(void **state)
     return 0;
 }
 
-static void on_stop(uv_timer_t *timer)
+struct pause {
+    uv_timer_t timer;
+    bool over, closed;
+};
+
+static void on_pause_over(uv_timer_t *timer)
 {
-    uv_stop(timer->loop);
+    ((struct pause *)timer->data)->over = true;
+}
+
+static void on_pause_closed(uv_handle_t *handle)
+{
+    ((struct pause *)handle->data)->closed = true;
 }
 
 void harness_run_ms(struct harness *h, unsigned ms)
 {
-    uv_timer_t timer;
-    uv_timer_init(&h->loop, &timer);
-    uv_timer_start(&timer, on_stop, ms, 0);
-    int64_t end = clock_mono_ms() + ms;
+    struct pause p = {.timer.data = &p};
+    uv_timer_init(&h->loop, &p.timer);
+    uv_update_time(&h->loop);
+    uv_timer_start(&p.timer, on_pause_over, ms, 0);
     h->want = UINT32_MAX;
-    while (clock_mono_ms() < end)
-        uv_run(&h->loop, UV_RUN_DEFAULT);
-    uv_close((uv_handle_t *)&timer, NULL);
-    uv_run(&h->loop, UV_RUN_NOWAIT);
+    while (!p.over)
+        uv_run(&h->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&p.timer, on_pause_closed);
+    while (!p.closed)
+        uv_run(&h->loop, UV_RUN_NOWAIT);
 }
 
 void harness_run_results(struct harness *h, unsigned want)
@@ -103,8 +119,8 @@ void harness_run_results(struct harness *h, unsigned want)
         uv_run(&h->loop, UV_RUN_DEFAULT);
 }
 
-struct probe_result harness_probe(struct harness *h, const struct model_probe *p, const char *address,
-                                  const char *service)
+struct probe_result harness_probe(struct harness *h, const struct model_probe *p,
+                                  const char *address, const char *service)
 {
     struct probe_target t = {.probe = p, .service = service, .region = "eu", .address = address};
     ip_parse(address, &t.ip);
@@ -155,6 +171,13 @@ static void peer_write(struct peer *p, const char *bytes, size_t len)
     write->data = p;
     if (uv_write(write, (uv_stream_t *)&p->socket, &buf, 1, on_written) != 0)
         free(write);
+}
+
+void peer_all_reply(struct server *s, const char *text)
+{
+    for (int i = 0; i < PEERS_MAX; i++)
+        if (s->peer[i])
+            peer_write(s->peer[i], text, strlen(text));
 }
 
 static size_t reply_length(const struct script *s)
@@ -254,19 +277,23 @@ void server_open(struct harness *h, struct server *s, const char *address,
     s->port = port_from_sockaddr((struct sockaddr *)&sa);
 }
 
+static void on_listener_closed(uv_handle_t *handle)
+{
+    ((struct server *)handle->data)->closed = true;
+}
+
 void server_close(struct harness *h, struct server *s)
 {
-    uv_close((uv_handle_t *)&s->listener, NULL);
+    uv_close((uv_handle_t *)&s->listener, on_listener_closed);
     for (int i = 0; i < PEERS_MAX; i++)
         if (s->peer[i])
             peer_close(s->peer[i]);
-    for (int turns = 0, busy = 1; busy && turns < 1000; turns++) {
+    for (bool busy = true; busy;) {
         uv_run(&h->loop, UV_RUN_NOWAIT);
-        busy = 0;
+        busy = !s->closed;
         for (int i = 0; i < PEERS_MAX; i++)
             busy |= s->peer[i] != NULL;
     }
-    uv_run(&h->loop, UV_RUN_NOWAIT); /* the listener's close */
 }
 
 uint16_t port_unused(int type)

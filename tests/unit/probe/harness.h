@@ -14,14 +14,14 @@
 #define REQUEST_BYTES 4096
 #define PEERS_MAX 64
 
-struct script {         /* what a server does with a connection */
-    const char *reply;  /* NULL: nothing */
-    size_t reply_len;   /* 0: strlen */
-    unsigned repeat;    /* the reply is written so many times; 0: once */
-    bool at_once;       /* without waiting for a request */
-    bool close;         /* after the reply, or after the request without one */
-    bool reset;         /* close with RST */
-    unsigned drip_ms;   /* one byte of the reply every so often */
+struct script {        /* what a server does with a connection */
+    const char *reply; /* NULL: nothing */
+    size_t reply_len;  /* 0: strlen */
+    unsigned repeat;   /* the reply is written so many times; 0: once */
+    bool at_once;      /* without waiting for a request */
+    bool close;        /* after the reply, or after the request without one */
+    bool reset;        /* close with RST */
+    unsigned drip_ms;  /* one byte of the reply every so often */
 };
 
 struct server;
@@ -42,6 +42,7 @@ struct server {
     char request[REQUEST_BYTES]; /* of the last connection */
     size_t request_len;
     struct peer *peer[PEERS_MAX];
+    bool closed;
 };
 
 struct harness {
@@ -56,18 +57,21 @@ struct harness {
 };
 
 void harness_open(struct harness *h, const char *ca_file, uint32_t concurrency);
+void harness_close_runner(struct harness *h); /* before the rest, and waits for it */
 void harness_close(struct harness *h);
 int harness_warm(void **state); /* group setup: what libraries open once is not a leak */
 void harness_run_ms(struct harness *h, unsigned ms);
 void harness_run_results(struct harness *h, unsigned want);
 /* One probe outside the schedule, run to its end. */
-struct probe_result harness_probe(struct harness *h, const struct model_probe *p, const char *address,
-                                  const char *service);
+struct probe_result harness_probe(struct harness *h, const struct model_probe *p,
+                                  const char *address, const char *service);
 int fds_open(void);
 
 void server_open(struct harness *h, struct server *s, const char *address,
                  const struct script *script, unsigned scripts);
 void server_close(struct harness *h, struct server *s);
+/* Writes to everybody connected. */
+void peer_all_reply(struct server *s, const char *text);
 /* A port on which nobody listens. */
 uint16_t port_unused(int type);
 
