@@ -75,6 +75,7 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     p->scope = longer(p->scope, p->client.scope);
     if (p->steer.hashed)
         p->scope = longer(p->scope, p->client.hash_scope);
+    p->row = *row;
     client->allowed &= row->fence;
     p->service = service;
 }

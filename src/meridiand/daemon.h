@@ -1,6 +1,7 @@
 /* daemon: where all of it meets. The control thread's state; the workers have theirs in serve.c.
  * Threads   control thread only, but for what the hub and the answer workers share by design.
- * Flow      query: serve.c. config: ops.c -> keeper.c -> world.c (publish). signal: signals.c -> board. */
+ * Flow      query: serve.c. config: ops.c -> keeper.c -> world.c (publish). signal: signals.c ->
+ * board. */
 #pragma once
 
 #include "admin/server.h"
@@ -50,7 +51,7 @@ struct daemon {
     struct answer_worker *answer[NET_WORKERS_MAX];
     void *worker_ctx[NET_WORKERS_MAX];
 
-    struct health *health; /* of the current snapshot's numbering */
+    struct health *health;               /* of the current snapshot's numbering */
     struct engine_config *engine_config; /* signals.c; lives as long as health */
     struct probe_runner *runner;
     uint32_t *target_slot; /* probe target -> endpoint */
@@ -63,12 +64,13 @@ struct daemon {
     uv_signal_t sigint, sigterm, sighup;
     int64_t state_restored_age_ms; /* -1: nothing was restored */
     uint32_t restored_n;
-    bool state_dirty, saving, stopping;
+    int64_t trimmed_ms;
+    bool state_dirty, saving, serving, stopping;
 
     struct event_batch *batch; /* events on their way to the history */
     uint64_t events_dropped;
 
-    uint64_t region_answers[DAEMON_REGIONS_MAX];  /* of snapshots that are gone */
+    uint64_t region_answers[DAEMON_REGIONS_MAX]; /* of snapshots that are gone */
     uint64_t share_ring[SHARE_RING][DAEMON_REGIONS_MAX];
     unsigned share_at;
     int64_t share_stepped_ms;
@@ -82,9 +84,10 @@ struct snapshot *world_now(const struct daemon *d);
 /* signals.c: probes, engine, board. */
 enum err signals_create(struct daemon *d) WARN_UNUSED;
 void signals_start(struct daemon *d);
-void signals_adopt(struct daemon *d, struct snapshot *next); /* engine and board for the next world */
-void signals_retarget(struct daemon *d);                     /* the prober's targets follow */
-void signals_settle(struct daemon *d); /* drain changes, actions, events; set the timer */
+void signals_adopt(struct daemon *d,
+                   struct snapshot *next); /* engine and board for the next world */
+void signals_retarget(struct daemon *d);   /* the prober's targets follow */
+void signals_settle(struct daemon *d);     /* drain changes, actions, events; set the timer */
 void signals_stop(struct daemon *d);
 void signals_destroy(struct daemon *d);
 void signals_save(struct daemon *d); /* the engine's state, if it changed */
@@ -124,12 +127,14 @@ void shares_want(const struct snapshot *s, double *by_region);
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
 
 /* serve.c: the workers. */
-enum err serve_create(struct daemon *d, const struct model *effective, struct diag *diag) WARN_UNUSED;
+enum err serve_create(struct daemon *d, const struct model *effective,
+                      struct diag *diag) WARN_UNUSED;
 void serve_destroy(struct daemon *d);
 
 /* ops.c, status.c, explain.c: what the control socket offers. */
 extern const struct admin_op daemon_ops[];
 extern const size_t daemon_ops_n;
+json_t *status_place_json(const struct geo_place *p); /* new reference */
 void op_status(void *ctx, struct admin_request *r);
 void op_explain(void *ctx, struct admin_request *r);
 void op_geo_lookup(void *ctx, struct admin_request *r);

@@ -73,7 +73,8 @@ static struct event_batch *batch_of(struct daemon *d)
     return d->batch;
 }
 
-static void remember(struct daemon *d, const struct event_line *e, int64_t revision, const char *line)
+static void remember(struct daemon *d, const struct event_line *e, int64_t revision,
+                     const char *line)
 {
     struct event_batch *b = batch_of(d);
     if (!b) {
@@ -97,7 +98,8 @@ static void remember(struct daemon *d, const struct event_line *e, int64_t revis
 
 /* ------------------------------------------------------------------------------------ followers */
 
-static bool wanted(const struct follower *f, const char *service, const char *region, const char *kind)
+static bool wanted(const struct follower *f, const char *service, const char *region,
+                   const char *kind)
 {
     return (!f->service || strcmp(f->service, service) == 0) &&
            (!f->region || strcmp(f->region, region) == 0) &&
@@ -159,8 +161,13 @@ void events_say(struct daemon *d, enum log_level level, const char *kind, const 
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    struct event_line e = {.level = level, .kind = kind, .service = "", .region = "",
-                           .endpoint = "", .text = text, .wall_ms = clock_wall_ms()};
+    struct event_line e = {.level = level,
+                           .kind = kind,
+                           .service = "",
+                           .region = "",
+                           .endpoint = "",
+                           .text = text,
+                           .wall_ms = clock_wall_ms()};
     events_log(d, &e);
 }
 
@@ -197,7 +204,8 @@ static uint32_t longest_ttl_s(const struct snapshot *s, uint32_t service, uint32
 }
 
 /* What only the daemon knows: where the clients go, until when, under which revision. */
-static void append_effect(const struct snapshot *s, const struct health_event *e, char *text, size_t cap)
+static void append_effect(const struct snapshot *s, const struct health_event *e, char *text,
+                          size_t cap)
 {
     char when[TIME_TEXT_MAX];
     size_t len = strlen(text);
@@ -220,8 +228,13 @@ void events_health(struct daemon *d, const struct health_event *e)
     snprintf(text, sizeof text, "%s", e->text);
     if (e->kind == HEALTH_EVENT_AVAILABILITY && e->region != HEALTH_NONE)
         append_effect(s, e, text, sizeof text);
-    struct event_line line = {.level = e->level, .kind = health_kind(e->kind), .service = "",
-                              .region = "", .endpoint = "", .text = text, .wall_ms = e->wall_ms};
+    struct event_line line = {.level = e->level,
+                              .kind = health_kind(e->kind),
+                              .service = "",
+                              .region = "",
+                              .endpoint = "",
+                              .text = text,
+                              .wall_ms = e->wall_ms};
     if (e->service != HEALTH_NONE)
         line.service = m->services[e->service].name;
     if (e->region != HEALTH_NONE)
@@ -275,10 +288,10 @@ static void follower_gone(void *arg)
 static bool past_line(void *ctx, const struct store_event *e)
 {
     struct past_job *p = ctx;
-    json_array_append_new(p->lines, event_json(e->id, e->line, e->kind, e->service ? e->service : "",
-                                               e->region ? e->region : "",
-                                               e->endpoint ? e->endpoint : "", e->level, e->wall_ms,
-                                               e->revision));
+    json_array_append_new(p->lines,
+                          event_json(e->id, e->line, e->kind, e->service ? e->service : "",
+                                     e->region ? e->region : "", e->endpoint ? e->endpoint : "",
+                                     e->level, e->wall_ms, e->revision));
     return true;
 }
 
@@ -286,10 +299,14 @@ static void past_run(struct keeper *k, struct keeper_job *job)
 {
     struct past_job *p = (struct past_job *)(void *)job;
     struct diag diag = {0};
-    struct store_event_filter filter = {.service = p->service, .region = p->region, .kind = p->kind,
-                                        .since_wall_ms = p->since_ms, .limit = p->limit};
+    struct store_event_filter filter = {.service = p->service,
+                                        .region = p->region,
+                                        .kind = p->kind,
+                                        .since_wall_ms = p->since_ms,
+                                        .limit = p->limit};
     char text[512];
-    if ((p->limit || p->since_ms) && store_events_each(keeper_store(k), &filter, past_line, p, &diag))
+    if ((p->limit || p->since_ms) &&
+        store_events_each(keeper_store(k), &filter, past_line, p, &diag))
         log_write(LOG_WARN, "store", "the history cannot be read: %s",
                   diag_first(&diag, text, sizeof text));
     diag_fini(&diag);
@@ -322,18 +339,25 @@ void op_log_follow(void *ctx, struct admin_request *r)
     struct follower *f = calloc(1, sizeof *f);
     struct past_job *p = calloc(1, sizeof *p);
     CHECK(f && p);
-    json_t *since = json_object_get(r->body, "since_ms"), *limit = json_object_get(r->body, "limit");
-    *f = (struct follower){.next = d->followers, .d = d, .request = r, .past = p,
-                           .service = optional(r->body, "service"),
-                           .region = optional(r->body, "region"),
-                           .kind = optional(r->body, "kind"), .waiting = json_array()};
-    *p = (struct past_job){.job = {.run = past_run, .done = past_done}, .f = f,
+    json_t *since = json_object_get(r->body, "since_ms"),
+           *limit = json_object_get(r->body, "limit");
+    *f = (struct follower){.next = d->followers,
+                           .d = d,
+                           .request = r,
+                           .past = p,
                            .service = optional(r->body, "service"),
                            .region = optional(r->body, "region"),
                            .kind = optional(r->body, "kind"),
-                           .since_ms = json_is_integer(since) ? json_integer_value(since) : 0,
-                           .limit = json_is_integer(limit) ? (uint32_t)json_integer_value(limit) : 0,
-                           .lines = json_array()};
+                           .waiting = json_array()};
+    *p =
+        (struct past_job){.job = {.run = past_run, .done = past_done},
+                          .f = f,
+                          .service = optional(r->body, "service"),
+                          .region = optional(r->body, "region"),
+                          .kind = optional(r->body, "kind"),
+                          .since_ms = json_is_integer(since) ? json_integer_value(since) : 0,
+                          .limit = json_is_integer(limit) ? (uint32_t)json_integer_value(limit) : 0,
+                          .lines = json_array()};
     d->followers = f;
     admin_stream_begin(r, follower_gone, f);
     events_flush(d); /* what is on its way belongs to the past */

@@ -33,7 +33,8 @@ struct keeper {
 
 /* ------------------------------------------------------------------------------- the models */
 
-/* The model as it is in force for this run: the head with the command line's settings. A new reference. */
+/* The model as it is in force for this run: the head with the command line's settings. A new
+ * reference. */
 static enum err effective_model(struct keeper *k, struct model *m, struct model **out,
                                 struct diag *diag)
 {
@@ -118,7 +119,8 @@ enum err keeper_create(const struct keeper_config *config, struct keeper **out,
         e = effective_model(k, k->head, &effective, diag);
     if (!e) {
         k->workers = config->workers ? config->workers : count_workers(effective);
-        struct snapshot_options options = {.workers = k->workers, .keep_geo = true, .keep_zones = true};
+        struct snapshot_options options = {
+            .workers = k->workers, .keep_geo = true, .keep_zones = true};
         e = snapshot_compile(effective, k->cache, &options, first, diag);
     }
     model_unref(&effective);
@@ -196,7 +198,8 @@ enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *dia
     return compile(k, k->head, true, out, diag);
 }
 
-/* ------------------------------------------------------------------------ what comes from outside */
+/* ------------------------------------------------------------------------ what comes from outside
+ */
 
 struct fresh_job { /* a finished job that nobody asked for */
     struct keeper_job job;

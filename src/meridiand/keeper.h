@@ -1,11 +1,10 @@
-/* keeper: the one thread that touches SQLite and compiles, so that a slow disk or a big configuration
- * delays neither an answer nor a probe.
- * Work      jobs in order; results come back on the control loop through done(). Besides jobs it looks
- *           every KEEPER_POLL_MS whether another process has written, and whether a geo file changed,
- *           and hands over the snapshot that follows from it.
- * Owns      the store, the head model, the compiler's cache. Jobs are owned by the keeper until done().
- * Threads   keeper_submit and callbacks: control thread. run(): the keeper's.
- * Errors    a database that fails leaves what serves alone: the word for it is in keeper_trouble. */
+/* keeper: the one thread that touches SQLite and compiles, so that a slow disk or a big
+ * configuration delays neither an answer nor a probe. Work      jobs in order; results come back on
+ * the control loop through done(). Besides jobs it looks every KEEPER_POLL_MS whether another
+ * process has written, and whether a geo file changed, and hands over the snapshot that follows
+ * from it. Owns      the store, the head model, the compiler's cache. Jobs are owned by the keeper
+ * until done(). Threads   keeper_submit and callbacks: control thread. run(): the keeper's. Errors
+ * a database that fails leaves what serves alone: the word for it is in keeper_trouble. */
 #pragma once
 
 #include "base/log.h"
@@ -26,11 +25,12 @@ struct keeper_job {
 
 struct keeper_config {
     const char *db_path;
-    const struct config_edit *overrides; /* of the command line: --set, --listen; for this run only */
+    const struct config_edit
+        *overrides; /* of the command line: --set, --listen; for this run only */
     size_t overrides_n;
     unsigned workers;
-    /* A snapshot that follows from outside: another process's revision or a changed file. Control thread;
-     * takes *s. why is "revision" or "files". */
+    /* A snapshot that follows from outside: another process's revision or a changed file. Control
+     * thread; takes *s. why is "revision" or "files". */
     void (*fresh)(void *ctx, struct snapshot **s, const char *why, const struct diag *diag);
     void *ctx;
 };

@@ -64,7 +64,8 @@ static int endpoint_slot(const struct snapshot *s, const struct override_entry *
     return -1;
 }
 
-/* What is left of a move over time that began before a restart is done from where it would be now. */
+/* What is left of a move over time that began before a restart is done from where it would be now.
+ */
 static void order_of(const struct override_entry *e, int64_t wall_ms, struct health_order *out)
 {
     int64_t left = e->since_wall_ms + e->over_ms - wall_ms;
@@ -146,10 +147,15 @@ static void store_run(struct keeper *k, struct keeper_job *job)
 {
     struct override_job *j = (struct override_job *)(void *)job;
     const struct override_entry *e = j->entry;
-    struct store_override row = {.region = e->region, .service = e->service, .address = e->address,
-                                 .state = state_names[e->state], .to = e->to, .over_ms = e->over_ms,
+    struct store_override row = {.region = e->region,
+                                 .service = e->service,
+                                 .address = e->address,
+                                 .state = state_names[e->state],
+                                 .to = e->to,
+                                 .over_ms = e->over_ms,
                                  .since_wall_ms = e->since_wall_ms,
-                                 .until_wall_ms = e->until_wall_ms, .author = e->author,
+                                 .until_wall_ms = e->until_wall_ms,
+                                 .author = e->author,
                                  .reason = e->reason};
     if (e->state != HEALTH_AUTO) {
         j->e = store_override_put(keeper_store(k), &row, &j->diag);
@@ -213,7 +219,8 @@ static bool known(struct daemon *d, struct admin_request *r, const struct overri
     if (model_region_index(s->model, e->region ? e->region : "") < 0)
         snprintf(text, sizeof text, "region \"%.200s\" does not exist", e->region ? e->region : "");
     else if (e->address && endpoint_slot(s, e) < 0)
-        snprintf(text, sizeof text, "service \"%.200s\" has no endpoint \"%.60s\" in region \"%.100s\"",
+        snprintf(text, sizeof text,
+                 "service \"%.200s\" has no endpoint \"%.60s\" in region \"%.100s\"",
                  e->service ? e->service : "", e->address, e->region);
     else
         return true;
@@ -247,7 +254,8 @@ void op_override(void *ctx, struct admin_request *r)
     } else {
         struct override_job *j = calloc(1, sizeof *j);
         CHECK(j);
-        *j = (struct override_job){.job = {.run = store_run, .done = store_done}, .request = r, .entry = e};
+        *j = (struct override_job){
+            .job = {.run = store_run, .done = store_done}, .request = r, .entry = e};
         keeper_submit(d->keeper, &j->job);
     }
 }

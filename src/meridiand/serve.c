@@ -18,8 +18,12 @@ static void answer_batch(void *ctx, struct net_message *messages, size_t n)
     const struct snapshot *s = snapshot_hub_enter(w->hub, w->index);
     for (size_t i = 0; i < n; i++) {
         struct net_message *m = &messages[i];
-        struct answer_request r = {.msg = m->in, .len = m->in_len, .source = m->source,
-                                   .tcp = m->tcp, .out = m->out, .cap = m->out_cap};
+        struct answer_request r = {.msg = m->in,
+                                   .len = m->in_len,
+                                   .source = m->source,
+                                   .tcp = m->tcp,
+                                   .out = m->out,
+                                   .cap = m->out_cap};
         m->out_len = answer_query(w->answer, s, &r);
     }
     snapshot_hub_leave(w->hub, w->index);
@@ -49,7 +53,8 @@ static enum err read_listen(const struct model *m, struct net_config *config, st
             return diag_error(diag, ERR_LIMIT, "listen", "more than %d addresses", NET_LISTEN_MAX);
         if (!hostport_parse(p, 53, &config->listen[config->listen_n++]))
             return diag_error(diag, ERR_INVALID, "listen",
-                              "\"%s\" is not ADDR:PORT, like 192.0.2.53:53 or [2001:db8::53]:53", p);
+                              "\"%s\" is not ADDR:PORT, like 192.0.2.53:53 or [2001:db8::53]:53",
+                              p);
     }
     if (config->listen_n == 0)
         return diag_error(diag, ERR_INVALID, "listen", "no address to listen on");

@@ -107,8 +107,8 @@ static uint16_t group_end(const struct spread *x, uint16_t first)
     return end;
 }
 
-/* Gives share to the members of items [first, end) in proportion to weight x f(availability). mode 0:
- * as if all were at 1; 1: those at 1; 2: by availability. Returns the sum of weights. */
+/* Gives share to the members of items [first, end) in proportion to weight x f(availability). mode
+ * 0: as if all were at 1; 1: those at 1; 2: by availability. Returns the sum of weights. */
 static double give(const struct spread *x, uint16_t first, uint16_t end, int mode, double share,
                    double *to)
 {
@@ -117,7 +117,8 @@ static double give(const struct spread *x, uint16_t first, uint16_t end, int mod
         for (uint16_t i = first; i < end; i++) {
             const struct steer_site *site =
                 &x->s->steer.site[x->svc->site_first + (x->row[i] & STEER_UNIT)];
-            for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n; e++) {
+            for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n;
+                 e++) {
                 double a = avail_of(x, e), w = x->s->steer.endpoint[e].weight;
                 w *= mode == 0 ? 1 : mode == 1 ? a >= 1 : a;
                 if (pass == 0)
@@ -129,7 +130,8 @@ static double give(const struct spread *x, uint16_t first, uint16_t end, int mod
     return sum;
 }
 
-/* The rules of steer/choose in expectation: placed, stays, moves on. Families are not told apart. */
+/* The rules of steer/choose in expectation: placed, stays, moves on. Families are not told apart.
+ */
 static void spread_class(const struct spread *x, double share)
 {
     uint32_t n = 0;
@@ -164,7 +166,9 @@ static void spread_class(const struct spread *x, double share)
 static void want_with(const struct snapshot *s, uint32_t service, const double *weight, double *out)
 {
     const struct snapshot_view *v = s->services[service].view;
-    struct spread x = {.s = s, .svc = &s->steer.service[service], .out = out,
+    struct spread x = {.s = s,
+                       .svc = &s->steer.service[service],
+                       .out = out,
                        .first = s->service_endpoint_first[service]};
     for (uint32_t c = 0; c < v->rows_n; c++) {
         if (weight[c] <= 0)

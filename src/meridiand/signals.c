@@ -53,22 +53,22 @@ static void fill_service(const struct model *m, const struct model_service *svc,
                          struct health_service_config *out)
 {
     struct model_effective e = model_service_effective(m, svc);
-    *out = (struct health_service_config){
-        .name = svc->name,
-        .ttl_s = (uint32_t)svc->ttl_s,
-        .ttl_moving_s = (uint32_t)e.ttl_moving_s,
-        .degrade = e.degrade,
-        .fail = e.fail,
-        .ramp_ms = (uint32_t)e.ramp_ms,
-        .hold_ms = (uint32_t)e.hold_ms,
-        .window_ms = (uint32_t)e.window_ms,
-        .panic = e.panic,
-        .min_regions = (uint32_t)e.min_regions,
-        .min_capacity = e.min_capacity,
-        .failback = e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
-                    : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
-                                                  : HEALTH_FAILBACK_AUTO,
-        .failback_after_ms = (uint32_t)e.failback_after_ms};
+    *out = (struct health_service_config){.name = svc->name,
+                                          .ttl_s = (uint32_t)svc->ttl_s,
+                                          .ttl_moving_s = (uint32_t)e.ttl_moving_s,
+                                          .degrade = e.degrade,
+                                          .fail = e.fail,
+                                          .ramp_ms = (uint32_t)e.ramp_ms,
+                                          .hold_ms = (uint32_t)e.hold_ms,
+                                          .window_ms = (uint32_t)e.window_ms,
+                                          .panic = e.panic,
+                                          .min_regions = (uint32_t)e.min_regions,
+                                          .min_capacity = e.min_capacity,
+                                          .failback =
+                                              e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
+                                              : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
+                                                                            : HEALTH_FAILBACK_AUTO,
+                                          .failback_after_ms = (uint32_t)e.failback_after_ms};
 }
 
 static double setting_share(const struct model *m, const char *key, double fallback)
@@ -87,7 +87,8 @@ static struct engine_config *engine_config_create(const struct snapshot *s)
     CHECK(c);
     struct health_endpoint_config *endpoint =
         ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + 1);
-    struct health_site_config *site = ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + 1);
+    struct health_site_config *site =
+        ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + 1);
     struct health_service_config *service =
         ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
     struct health_region_config *region =
@@ -99,7 +100,8 @@ static struct engine_config *engine_config_create(const struct snapshot *s)
         const struct model_service *svc = &m->services[i];
         fill_service(m, svc, &service[i]);
         for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
-            site[at] = (struct health_site_config){.service = i, .region = s->board_site_region[at]};
+            site[at] =
+                (struct health_site_config){.service = i, .region = s->board_site_region[at]};
         uint32_t first = s->service_endpoint_first[i];
         for (uint32_t k = 0; k < svc->endpoints_n; k++) {
             uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
@@ -180,8 +182,11 @@ void signals_retarget(struct daemon *d)
             if (!p)
                 continue;
             slot[n] = s->service_endpoint_first[i] + k;
-            t[n++] = (struct probe_target){.probe = p, .service = svc->name, .region = e->region,
-                                           .address = e->address, .ip = e->ip};
+            t[n++] = (struct probe_target){.probe = p,
+                                           .service = svc->name,
+                                           .region = e->region,
+                                           .address = e->address,
+                                           .ip = e->ip};
         }
     }
     enum err e = probe_runner_set_targets(d->runner, t, n);
@@ -204,7 +209,8 @@ void signals_retarget(struct daemon *d)
     free(t);
 }
 
-/* -------------------------------------------------------------------------- what the engine says */
+/* -------------------------------------------------------------------------- what the engine says
+ */
 
 static void publish_changes(struct daemon *d)
 {
@@ -215,7 +221,8 @@ static void publish_changes(struct daemon *d)
         for (size_t i = 0; i < n; i++) {
             uint32_t at = change[i].index;
             if (change[i].level == 0)
-                snapshot_board_set(s->steer.board.endpoint, at, health_endpoint_word(d->health, at));
+                snapshot_board_set(s->steer.board.endpoint, at,
+                                   health_endpoint_word(d->health, at));
             else if (change[i].level == 1)
                 snapshot_board_set(s->steer.board.site, at, health_site_word(d->health, at));
             else if (change[i].level == 2)
@@ -294,7 +301,8 @@ enum err signals_create(struct daemon *d)
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         seed = uv_hrtime();
-    struct probe_runner_config config = {.concurrency = 256, .seed = seed, .result = on_result, .ctx = d};
+    struct probe_runner_config config = {
+        .concurrency = 256, .seed = seed, .result = on_result, .ctx = d};
     return probe_runner_create(d->loop, &config, &d->runner);
 }
 
@@ -432,8 +440,8 @@ static void restore(struct daemon *d, struct store *store)
     else if (d->restored_n) {
         char age[TIME_TEXT_MAX];
         d->state_restored_age_ms = clock_wall_ms() - saved;
-        log_write(LOG_NOTICE, "health", "%u states restored from the last run, %s old", d->restored_n,
-                  duration_format_rough(d->state_restored_age_ms, age));
+        log_write(LOG_NOTICE, "health", "%u states restored from the last run, %s old",
+                  d->restored_n, duration_format_rough(d->state_restored_age_ms, age));
     }
     diag_fini(&diag);
 }

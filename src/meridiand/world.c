@@ -16,8 +16,8 @@ void world_reap(struct daemon *d)
     snapshot_hub_reap(d->hub, gone, d);
 }
 
-/* The engine's words are on the next board before anybody can see it: one pointer is one world. An older
- * revision never replaces a newer one. */
+/* The engine's words are on the next board before anybody can see it: one pointer is one world. An
+ * older revision never replaces a newer one. */
 void world_publish(struct daemon *d, struct snapshot **s)
 {
     struct snapshot *now = world_now(d);

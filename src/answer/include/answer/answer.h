@@ -76,6 +76,7 @@ struct answer_plan {
     uint8_t target[DNS_NAME_MAX];
     bool located;
     struct geo_client client; /* where located */
+    struct snapshot_row row;  /* the client's, of service's view */
     struct steer_plan steer;
 };
 

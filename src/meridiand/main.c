@@ -1,0 +1,398 @@
+/* meridiand: reads its command line, puts the rooms together, serves, leaves. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define DB_DEFAULT "/var/lib/meridian/meridian.db"
+#define OVERRIDES_MAX 64
+#define HOUSEKEEPING_MS 200
+#define DRAIN_MS 2000
+
+/* ------------------------------------------------------------------------------ the command line
+ */
+
+struct options {
+    const char *db;
+    struct config_edit override[OVERRIDES_MAX];
+    size_t overrides_n;
+    char listen[4096];
+};
+
+static const char usage_text[] =
+    "usage: meridiand [--db PATH] [--listen ADDR:PORT]... [--set KEY=VALUE]... [--log-level "
+    "LEVEL]\n"
+    "\n"
+    "Serves DNS from the database, in the foreground, logging to stderr.\n"
+    "\n"
+    "  --db PATH           the database (MERIDIAN_DB, else " DB_DEFAULT ")\n"
+    "  --listen ADDR:PORT  answer here, instead of where the setting says; repeatable\n"
+    "  --set KEY=VALUE     a setting for this run; repeatable\n"
+    "  --log-level LEVEL   debug, info (default), notice, warn, error\n"
+    "  --version           which build this is\n"
+    "\n"
+    "example: meridiand --db ./meridian.db --listen 127.0.0.1:5300 --set workers=1\n";
+
+static void add_override(struct options *o, const char *key, const char *value)
+{
+    if (o->overrides_n == OVERRIDES_MAX) {
+        fprintf(stderr, "meridiand: more than %d settings on the command line\n", OVERRIDES_MAX);
+        exit(2);
+    }
+    o->override[o->overrides_n++] =
+        (struct config_edit){.verb = VERB_SET,
+                             .noun = NOUN_SETTING,
+                             .name = key,
+                             .fields = json_pack("{s:s}", "value", value)};
+}
+
+static void parse_set(struct options *o, char *text)
+{
+    char *equals = strchr(text, '=');
+    if (!equals) {
+        fprintf(stderr, "meridiand: --set takes KEY=VALUE, not \"%s\"\n", text);
+        exit(2);
+    }
+    *equals = '\0';
+    add_override(o, text, equals + 1);
+}
+
+static void parse_log_level(const char *text)
+{
+    enum log_level level;
+    if (!log_level_parse(text, &level)) {
+        fprintf(stderr,
+                "meridiand: --log-level \"%s\" is none of debug, info, notice, warn, error\n",
+                text);
+        exit(2);
+    }
+    log_level_set(level);
+}
+
+static void parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {{"db", required_argument, NULL, 'd'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"set", required_argument, NULL, 's'},
+                                          {"log-level", required_argument, NULL, 'L'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    const char *env = getenv("MERIDIAN_DB");
+    o->db = env && env[0] ? env : DB_DEFAULT;
+    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        size_t used = strlen(o->listen);
+        switch (c) {
+        case 'd':
+            o->db = optarg;
+            break;
+        case 'l':
+            snprintf(o->listen + used, sizeof o->listen - used, "%s%s", used ? "," : "", optarg);
+            break;
+        case 's':
+            parse_set(o, optarg);
+            break;
+        case 'L':
+            parse_log_level(optarg);
+            break;
+        case 'V':
+            printf("meridiand %s\n", MERIDIAN_VERSION);
+            exit(0);
+        case 'h':
+            fputs(usage_text, stdout);
+            exit(0);
+        default:
+            fputs(usage_text, stderr);
+            exit(2);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "meridiand: unexpected argument \"%s\"\n%s", argv[optind], usage_text);
+        exit(2);
+    }
+    if (o->listen[0])
+        add_override(o, "listen", o->listen);
+}
+
+/* --------------------------------------------------------------------------------------- stopping
+ */
+
+static void close_timer(uv_timer_t *t)
+{
+    if (t->data)
+        uv_close((uv_handle_t *)t, NULL);
+    t->data = NULL;
+}
+
+static void close_signal(uv_signal_t *s)
+{
+    if (s->data)
+        uv_close((uv_handle_t *)s, NULL);
+    s->data = NULL;
+}
+
+static void stop(struct daemon *d)
+{
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    events_say(d, LOG_NOTICE, "daemon", "stopping: TCP clients have %d ms to finish", DRAIN_MS);
+    net_server_stop(d->net, DRAIN_MS);
+    d->state_dirty = true;
+    signals_save(d);
+    events_stop(d);
+    admin_server_stop(&d->admin);
+    events_flush(d);
+    signals_stop(d);
+    close_timer(&d->housekeeping);
+    close_timer(&d->flush_timer);
+    close_signal(&d->sigint);
+    close_signal(&d->sigterm);
+    close_signal(&d->sighup);
+    keeper_stop(d->keeper);
+}
+
+static void on_stop_signal(uv_signal_t *s, int number)
+{
+    (void)number;
+    stop(s->data);
+}
+
+static void on_reload_signal(uv_signal_t *s, int number)
+{
+    (void)number;
+    ops_reload(s->data, NULL);
+}
+
+struct trim_job {
+    struct keeper_job job;
+    int64_t before_wall_ms;
+};
+
+static void trim_run(struct keeper *k, struct keeper_job *job)
+{
+    struct trim_job *j = (struct trim_job *)(void *)job;
+    struct diag diag = {0};
+    char text[512];
+    if (store_events_trim(keeper_store(k), j->before_wall_ms, &diag))
+        log_write(LOG_WARN, "store", "old events stay: %s", diag_first(&diag, text, sizeof text));
+    diag_fini(&diag);
+}
+
+static void trim_done(void *ctx, struct keeper_job *job)
+{
+    (void)ctx;
+    free(job);
+}
+
+#define TRIM_EVERY_MS (3600 * 1000)
+
+static void trim_history(struct daemon *d)
+{
+    struct trim_job *j = calloc(1, sizeof *j);
+    const char *days = model_setting(world_now(d)->model, "history-days");
+    if (!j)
+        return;
+    j->job = (struct keeper_job){.run = trim_run, .done = trim_done};
+    j->before_wall_ms = clock_wall_ms() - (days ? atoll(days) : 90) * 86400000;
+    keeper_submit(d->keeper, &j->job);
+}
+
+static void on_housekeeping(uv_timer_t *t)
+{
+    struct daemon *d = t->data;
+    world_reap(d);
+    shares_step(d);
+    signals_save(d);
+    if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
+        d->trimmed_ms = clock_mono_ms();
+        trim_history(d);
+    }
+}
+
+/* --------------------------------------------------------------------------------------- starting
+ */
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            log_write(LOG_WARN, "daemon", "open files stay limited to %llu",
+                      (unsigned long long)limit.rlim_cur);
+    }
+}
+
+static void start_timers(struct daemon *d)
+{
+    uv_timer_init(d->loop, &d->housekeeping);
+    uv_timer_init(d->loop, &d->flush_timer);
+    uv_signal_init(d->loop, &d->sigint);
+    uv_signal_init(d->loop, &d->sigterm);
+    uv_signal_init(d->loop, &d->sighup);
+    d->housekeeping.data = d->flush_timer.data = d;
+    d->sigint.data = d->sigterm.data = d->sighup.data = d;
+    uv_timer_start(&d->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+    uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
+    uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
+    uv_signal_start(&d->sighup, on_reload_signal, SIGHUP);
+}
+
+static void say_start(struct daemon *d)
+{
+    struct hostport addresses[NET_LISTEN_MAX * 2];
+    size_t n = net_server_addresses(d->net, addresses, ARRAY_LEN(addresses));
+    const struct snapshot *s = world_now(d);
+    char list[1024] = "", one[HOSTPORT_TEXT_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < n && len < sizeof list - HOSTPORT_TEXT_MAX; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "",
+                                hostport_format(&addresses[i], one));
+    events_say(d, LOG_NOTICE, "daemon",
+               "meridiand %s serves revision %lld: %u zone%s, %u service%s, on %s",
+               MERIDIAN_VERSION, (long long)s->revision, s->model->zones_n,
+               s->model->zones_n == 1 ? "" : "s", s->services_n, s->services_n == 1 ? "" : "s",
+               list);
+}
+
+/* Where the control socket is: the setting, else beside the database. */
+static enum err control_path(struct daemon *d, const struct model *m)
+{
+    const char *setting = model_setting(m, "control");
+    if (setting && setting[0]) {
+        snprintf(d->control_path, sizeof d->control_path, "%s", setting);
+        return ERR_OK;
+    }
+    return admin_control_path(d->db_path, d->control_path);
+}
+
+static enum err start(struct daemon *d, struct snapshot **first, struct diag *diag)
+{
+    const struct model *m = (*first)->model;
+    d->workers = keeper_workers(d->keeper);
+    d->hub = snapshot_hub_create(d->workers);
+    if (!d->hub)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory");
+    enum err e = control_path(d, m);
+    if (!e)
+        e = admin_lock_take(d->db_path, d->control_path, &d->lock, diag);
+    if (!e)
+        e = serve_create(d, m, diag);
+    if (e)
+        return e;
+    signals_first(d, *first, keeper_store(d->keeper));
+    snapshot_hub_publish(d->hub, first);
+    e = net_server_start(d->net);
+    if (e)
+        return diag_error(diag, e, "", "the workers cannot start: %s", err_text(e));
+    d->serving = true;
+    start_timers(d);
+    struct admin_server_config admin = {.path = d->control_path,
+                                        .lock = d->lock,
+                                        .ops = daemon_ops,
+                                        .ops_n = daemon_ops_n,
+                                        .ctx = d};
+    e = admin_server_start(d->loop, &admin, &d->admin, diag);
+    if (!e) {
+        e = signals_create(d);
+        if (e)
+            diag_error(diag, e, "", "the prober cannot start: %s", err_text(e));
+    }
+    if (!e) {
+        e = keeper_start(d->keeper, d->loop);
+        if (e)
+            diag_error(diag, e, "", "the keeper cannot start: %s", err_text(e));
+    }
+    if (!e) {
+        signals_start(d);
+        say_start(d);
+    }
+    return e;
+}
+
+static void destroy(struct daemon *d, struct snapshot **first)
+{
+    snapshot_unref(first);
+    serve_destroy(d);
+    signals_destroy(d);
+    snapshot_hub_destroy(&d->hub);
+    keeper_destroy(&d->keeper);
+    overrides_free(d);
+    admin_lock_drop(&d->lock);
+}
+
+static int fail(const struct diag *diag)
+{
+    char text[1024];
+    fprintf(stderr, "meridiand: %s\n", diag_first(diag, text, sizeof text));
+    for (size_t i = 1; i < diag->n; i++)
+        fprintf(stderr, "  %s%s%s\n", diag->findings[i].where,
+                diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
+    return 1;
+}
+
+/* Workers, keeper and libuv's pool inherit the mask: only the control thread hears signals. */
+static void block_signals(sigset_t *old)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+static void warn_all(const struct diag *diag)
+{
+    for (size_t i = 0; i < diag->n; i++)
+        if (diag->findings[i].level == DIAG_WARNING)
+            log_write(LOG_WARN, "config", "%s%s%s", diag->findings[i].where,
+                      diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
+}
+
+int main(int argc, char **argv)
+{
+    static struct options o;
+    static struct daemon d;
+    struct diag diag = {0};
+    struct snapshot *first = NULL;
+    parse_options(argc, argv, &o);
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    d.loop = uv_default_loop();
+    d.db_path = o.db;
+    d.started_mono_ms = clock_mono_ms();
+    d.started_wall_ms = clock_wall_ms();
+    struct keeper_config config = {.db_path = o.db,
+                                   .overrides = o.override,
+                                   .overrides_n = o.overrides_n,
+                                   .fresh = ops_fresh,
+                                   .ctx = &d};
+    sigset_t old;
+    block_signals(&old);
+    enum err e = keeper_create(&config, &d.keeper, &first, &diag);
+    if (!e)
+        e = start(&d, &first, &diag);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int status = 0;
+    if (e) {
+        status = fail(&diag);
+        if (d.serving)
+            stop(&d);
+    } else
+        warn_all(&diag);
+    diag_fini(&diag);
+    if (d.serving)
+        uv_run(d.loop, UV_RUN_DEFAULT);
+    destroy(&d, &first);
+    uv_loop_close(d.loop);
+    for (size_t i = 0; i < o.overrides_n; i++)
+        json_decref(o.override[i].fields);
+    return status;
+}

@@ -1,0 +1,245 @@
+/* Operations that change the configuration: they travel to the keeper and come back as a new world.
+ */
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct edit_job {
+    struct keeper_job job;
+    struct admin_request *request;
+    struct store_revise what;
+    struct config_edit *edits;
+    struct store_revised revised;
+    struct snapshot *snapshot;
+    enum err e;
+    struct diag diag;
+};
+
+static const char *text_of(const json_t *body, const char *key, const char *fallback)
+{
+    const char *text = json_string_value(json_object_get(body, key));
+    return text ? text : fallback;
+}
+
+static void edit_run(struct keeper *k, struct keeper_job *job)
+{
+    struct edit_job *j = (struct edit_job *)(void *)job;
+    j->e = keeper_revise(k, &j->what, &j->revised, &j->snapshot, &j->diag);
+}
+
+static void say_revision(struct daemon *d, const struct edit_job *j)
+{
+    const struct store_meta *m = &j->what.meta;
+    events_say(d, LOG_NOTICE, "config", "revision %lld serves: %s by %s%s%s",
+               (long long)j->revised.revision, m->verb, m->author, m->message[0] ? ": " : "",
+               m->message);
+}
+
+static void edit_done(void *ctx, struct keeper_job *job)
+{
+    struct daemon *d = ctx;
+    struct edit_job *j = (struct edit_job *)(void *)job;
+    if (j->e)
+        admin_refuse_diag(j->request, j->e, &j->diag);
+    else {
+        if (j->snapshot) {
+            world_publish(d, &j->snapshot);
+            say_revision(d, j);
+        }
+        json_t *lines = store_revised_lines(&j->revised);
+        admin_reply(j->request,
+                    json_pack("{s:I, s:b, s:b, s:o, s:o}", "revision",
+                              (json_int_t)j->revised.revision, "serving", 1, "changed",
+                              j->revised.changed, "changes", lines ? lines : json_array(),
+                              "warnings", admin_findings(&j->diag, DIAG_WARNING)));
+    }
+    store_revised_fini(&j->revised);
+    snapshot_unref(&j->snapshot);
+    diag_fini(&j->diag);
+    free(j->edits);
+    free(j);
+}
+
+/* The request's body lives until it is answered: the job borrows from it. */
+static struct edit_job *edit_create(struct admin_request *r, enum store_revise_kind kind,
+                                    const char *verb)
+{
+    struct edit_job *j = calloc(1, sizeof *j);
+    CHECK(j);
+    j->job = (struct keeper_job){.run = edit_run, .done = edit_done};
+    j->request = r;
+    j->what = (struct store_revise){.kind = kind,
+                                    .force = json_is_true(json_object_get(r->body, "force")),
+                                    .dry_run = json_is_true(json_object_get(r->body, "dry_run")),
+                                    .meta = {.author = text_of(r->body, "author", "unknown"),
+                                             .message = text_of(r->body, "message", ""),
+                                             .verb = text_of(r->body, "verb", verb),
+                                             .wall_ms = clock_wall_ms()}};
+    return j;
+}
+
+static void op_edit(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    json_t *list = json_object_get(r->body, "edits");
+    size_t n = json_array_size(list);
+    if (n == 0) {
+        admin_refuse(r, ADMIN_USAGE, "edits is a list of at least one edit", NULL);
+        return;
+    }
+    struct edit_job *j = edit_create(r, REVISE_EDITS, "edit");
+    j->edits = calloc(n, sizeof *j->edits);
+    CHECK(j->edits);
+    for (size_t i = 0; i < n && !j->e; i++)
+        j->e = config_edit_from_json(json_array_get(list, i), &j->edits[i], &j->diag);
+    j->what.edits = j->edits;
+    j->what.edits_n = n;
+    if (j->e)
+        edit_done(d, &j->job);
+    else
+        keeper_submit(d->keeper, &j->job);
+}
+
+static void op_apply(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    json_t *document = json_object_get(r->body, "document");
+    if (!json_is_string(document)) {
+        admin_refuse(r, ADMIN_USAGE, "document is the configuration as text", NULL);
+        return;
+    }
+    struct edit_job *j = edit_create(r, REVISE_DOCUMENT, "apply");
+    j->what.document = json_string_value(document);
+    j->what.document_len = json_string_length(document);
+    keeper_submit(d->keeper, &j->job);
+}
+
+static void op_rollback(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    json_t *revision = json_object_get(r->body, "revision");
+    if (!json_is_integer(revision)) {
+        admin_refuse(r, ADMIN_USAGE, "revision is the number of a revision", NULL);
+        return;
+    }
+    struct edit_job *j = edit_create(r, REVISE_ROLLBACK, "rollback");
+    j->what.rollback_to = json_integer_value(revision);
+    keeper_submit(d->keeper, &j->job);
+}
+
+static void op_ping(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    char when[TIME_TEXT_MAX], trouble[256];
+    keeper_trouble(d->keeper, trouble, sizeof trouble);
+    admin_reply(r, json_pack("{s:s, s:I, s:i, s:s, s:s*}", "version", MERIDIAN_VERSION, "revision",
+                             (json_int_t)world_now(d)->revision, "pid", (int)getpid(), "started",
+                             time_format_s(d->started_wall_ms, when), "degraded",
+                             trouble[0] ? trouble : NULL));
+}
+
+/* --------------------------------------------------------------------------- files read again */
+
+static void say_warnings(struct daemon *d, const struct diag *diag)
+{
+    for (size_t i = 0; i < diag->n; i++)
+        events_say(d, LOG_WARN, "config", "%s%s%s", diag->findings[i].where,
+                   diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
+}
+
+void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct diag *diag)
+{
+    struct daemon *d = ctx;
+    int64_t revision = (*s)->revision;
+    world_publish(d, s);
+    say_warnings(d, diag);
+    events_say(d, LOG_NOTICE, "config", "revision %lld serves: %s", (long long)revision,
+               strcmp(why, "files") == 0 ? "geo databases changed" : "edited by another process");
+}
+
+struct reload_job {
+    struct keeper_job job;
+    struct admin_request *request; /* NULL: a signal */
+    struct snapshot *s;
+    enum err e;
+    struct diag diag;
+};
+
+static void reload_run(struct keeper *k, struct keeper_job *job)
+{
+    struct reload_job *j = (struct reload_job *)(void *)job;
+    j->e = keeper_reload(k, &j->s, &j->diag);
+}
+
+/* What the files are, as far as the configuration names them. */
+static json_t *files_of(const struct snapshot *s)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < s->model->zones_n; i++)
+        if (s->model->zones[i].file)
+            json_array_append_new(list, json_string(s->model->zones[i].file));
+    for (size_t i = 0; i < geo_base_dbs_n(s->base); i++)
+        json_array_append_new(list, json_string(geo_db_info(geo_base_db(s->base, i))->path));
+    return list;
+}
+
+static void reload_done(void *ctx, struct keeper_job *job)
+{
+    struct daemon *d = ctx;
+    struct reload_job *j = (struct reload_job *)(void *)job;
+    if (j->e) {
+        char text[512];
+        events_say(d, LOG_ERROR, "config", "reload refused: %s",
+                   diag_first(&j->diag, text, sizeof text));
+        if (j->request)
+            admin_refuse_diag(j->request, j->e, &j->diag);
+    } else {
+        world_publish(d, &j->s);
+        say_warnings(d, &j->diag);
+        events_say(d, LOG_NOTICE, "config", "files read again, revision %lld serves",
+                   (long long)world_now(d)->revision);
+        if (j->request && j->diag.warnings)
+            admin_refuse(j->request, ADMIN_REFUSED, j->diag.findings[0].text,
+                         admin_findings(&j->diag, DIAG_WARNING));
+        else if (j->request)
+            admin_reply(j->request,
+                        json_pack("{s:I, s:o}", "revision", (json_int_t)world_now(d)->revision,
+                                  "reloaded", files_of(world_now(d))));
+    }
+    snapshot_unref(&j->s);
+    diag_fini(&j->diag);
+    free(j);
+}
+
+void ops_reload(struct daemon *d, struct admin_request *r)
+{
+    struct reload_job *j = calloc(1, sizeof *j);
+    CHECK(j);
+    *j = (struct reload_job){.job = {.run = reload_run, .done = reload_done}, .request = r};
+    keeper_submit(d->keeper, &j->job);
+}
+
+static void op_reload(void *ctx, struct admin_request *r)
+{
+    ops_reload(ctx, r);
+}
+
+const struct admin_op daemon_ops[] = {
+    {"ping", op_ping},
+    {"edit", op_edit},
+    {"apply", op_apply},
+    {"rollback", op_rollback},
+    {"override", op_override},
+    {"release", op_release},
+    {"status", op_status},
+    {"explain", op_explain},
+    {"geo-lookup", op_geo_lookup},
+    {"geo-status", op_geo_status},
+    {"log-follow", op_log_follow},
+    {"reload", op_reload},
+    {"probe-run", op_probe_run},
+};
+const size_t daemon_ops_n = ARRAY_LEN(daemon_ops);

@@ -1,0 +1,319 @@
+/* What is: regions, services, endpoints, databases, one probe now. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *set_text(enum health_override o)
+{
+    return o == HEALTH_UP ? "up" : o == HEALTH_DRAIN ? "drain" : o == HEALTH_DOWN ? "down" : "on";
+}
+
+static const char *observed_text(enum health_observed o)
+{
+    return o == HEALTH_OBSERVED_UP         ? "up"
+           : o == HEALTH_OBSERVED_DEGRADED ? "degraded"
+           : o == HEALTH_OBSERVED_DOWN     ? "down"
+                                           : "unknown";
+}
+
+static void set_new(json_t *o, const char *key, json_t *value)
+{
+    json_object_set_new(o, key, value ? value : json_null());
+}
+
+static void put_time(json_t *o, int64_t since_wall_ms)
+{
+    char when[TIME_TEXT_MAX];
+    set_new(o, "since", since_wall_ms ? json_string(time_format_s(since_wall_ms, when)) : NULL);
+    set_new(o, "since_ms", since_wall_ms ? json_integer(clock_wall_ms() - since_wall_ms) : NULL);
+}
+
+static void put_state(json_t *o, enum health_observed observed, uint32_t effective, double got,
+                      double want, uint32_t latency_us, const char *why)
+{
+    set_new(o, "observed", json_string(observed_text(observed)));
+    set_new(o, "effective", json_real(avail_to_double(effective)));
+    set_new(o, "share_got", json_real(got));
+    set_new(o, "share_want", json_real(want));
+    set_new(o, "rtt_ms", latency_us ? json_real((double)latency_us / 1000) : NULL);
+    set_new(o, "why", json_string(why[0] ? why : "-"));
+}
+
+static json_t *region_json(struct daemon *d, uint32_t i, double got, double want)
+{
+    const struct snapshot *s = world_now(d);
+    struct health_region_view v;
+    json_t *o = json_object();
+    char when[TIME_TEXT_MAX];
+    health_region_show(d->health, i, &v);
+    set_new(o, "name", json_string(s->model->regions[i].name));
+    set_new(o, "set", json_string(set_text(v.set)));
+    bool set = v.set != HEALTH_AUTO;
+    set_new(o, "set_to", v.set == HEALTH_DRAIN ? json_real(avail_to_double(v.set_to)) : NULL);
+    set_new(o, "set_until",
+            set && v.set_until_wall_ms ? json_string(time_format_s(v.set_until_wall_ms, when))
+                                       : NULL);
+    set_new(o, "set_author", set ? json_string(v.set_author) : NULL);
+    set_new(o, "set_reason", set ? json_string(v.set_reason) : NULL);
+    put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
+    set_new(o, "error_rate", json_real(v.error_rate));
+    put_time(o, v.since_wall_ms);
+    return o;
+}
+
+static double tally_of(const struct snapshot *s, uint32_t endpoint)
+{
+    double n = 0;
+    for (unsigned w = 0; w < s->workers; w++)
+        n += atomic_load_explicit(&s->tally[w].endpoint[endpoint], memory_order_relaxed);
+    return n;
+}
+
+static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model_endpoint *e,
+                             double got, double want)
+{
+    struct health_endpoint_view v;
+    json_t *o = json_object();
+    health_endpoint_show(d->health, slot, &v);
+    set_new(o, "address", json_string(e->address));
+    set_new(o, "weight", json_integer(e->weight));
+    set_new(o, "priority", json_integer(e->priority));
+    set_new(o, "set", json_string(set_text(v.set)));
+    put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
+    put_time(o, v.since_wall_ms);
+    set_new(o, "last", json_string(v.last));
+    return o;
+}
+
+/* One site with its endpoints; shares are of the whole service. */
+static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, double total,
+                         const double *want)
+{
+    const struct snapshot *s = world_now(d);
+    const struct model_service *svc = &s->model->services[service];
+    uint32_t first = s->service_endpoint_first[service];
+    struct health_site_view v;
+    json_t *o = json_object(), *endpoints = json_array();
+    double got_sum = 0, want_sum = 0;
+    for (uint32_t k = 0; k < svc->endpoints_n; k++) {
+        if (s->steer.site[s->steer.endpoint[first + k].site].board_site != site)
+            continue;
+        double got = total > 0 ? tally_of(s, first + k) / total : 0;
+        got_sum += got;
+        want_sum += want[k];
+        json_array_append_new(endpoints,
+                              endpoint_json(d, first + k, &svc->endpoints[k], got, want[k]));
+    }
+    health_site_show(d->health, site, &v);
+    set_new(o, "region", json_string(s->model->regions[s->board_site_region[site]].name));
+    put_state(o, v.observed, v.effective, got_sum, want_sum, v.latency_us, v.why);
+    set_new(o, "error_rate", json_real(v.error_rate));
+    set_new(o, "samples", json_integer(v.samples));
+    put_time(o, v.since_wall_ms);
+    set_new(o, "endpoints", endpoints);
+    return o;
+}
+
+static json_t *service_json(struct daemon *d, uint32_t i)
+{
+    const struct snapshot *s = world_now(d);
+    const struct model_service *svc = &s->model->services[i];
+    double *want = calloc(svc->endpoints_n + 1, sizeof *want), total = 0;
+    json_t *o = json_object(), *sites = json_array();
+    CHECK(want);
+    shares_want_service(s, i, want);
+    for (uint32_t k = 0; k < svc->endpoints_n; k++)
+        total += tally_of(s, s->service_endpoint_first[i] + k);
+    uint32_t ttl = atomic_load_explicit(&s->steer.board.ttl[i], memory_order_relaxed);
+    set_new(o, "name", json_string(svc->name));
+    set_new(o, "ttl", json_integer(ttl));
+    set_new(o, "moving", json_boolean(ttl != (uint32_t)svc->ttl_s));
+    for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
+        json_array_append_new(sites, site_json(d, i, at, total, want));
+    set_new(o, "sites", sites);
+    free(want);
+    return o;
+}
+
+static json_t *counters_json(const struct daemon *d)
+{
+    json_t *o = json_object();
+    for (int k = 0; k < ANSWER_OUTCOMES; k++) {
+        uint64_t n = 0;
+        char key[64];
+        for (unsigned w = 0; w < d->workers; w++)
+            n += atomic_load_explicit(&d->answer[w]->outcome[k], memory_order_relaxed);
+        snprintf(key, sizeof key, "answer_%s", answer_outcome_name((enum answer_outcome)k));
+        set_new(o, key, json_integer((json_int_t)n));
+    }
+    uint64_t subnet = 0;
+    for (unsigned w = 0; w < d->workers; w++)
+        subnet += atomic_load_explicit(&d->answer[w]->with_subnet, memory_order_relaxed);
+    set_new(o, "queries_with_subnet", json_integer((json_int_t)subnet));
+    struct net_counters n;
+    net_server_counters(d->net, &n);
+    set_new(o, "udp_received", json_integer((json_int_t)n.udp_received));
+    set_new(o, "udp_sent", json_integer((json_int_t)n.udp_sent));
+    set_new(o, "udp_send_failed", json_integer((json_int_t)n.udp_send_failed));
+    set_new(o, "tcp_open", json_integer((json_int_t)n.tcp_open));
+    set_new(o, "tcp_queries", json_integer((json_int_t)n.tcp_queries));
+    set_new(o, "tcp_accepted", json_integer((json_int_t)n.tcp_accepted));
+    set_new(o, "events_dropped",
+            json_integer((json_int_t)(d->events_dropped + health_events_lost(d->health))));
+    struct probe_stats p;
+    probe_runner_stats(d->runner, &p);
+    set_new(o, "probes_started", json_integer((json_int_t)p.started));
+    set_new(o, "probes_ok", json_integer((json_int_t)p.ok));
+    set_new(o, "probes_failed", json_integer((json_int_t)p.failed));
+    set_new(o, "probes_late", json_integer((json_int_t)p.late));
+    set_new(o, "probes_overdue", json_integer((json_int_t)p.overdue));
+    return o;
+}
+
+void op_status(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    const struct snapshot *s = world_now(d);
+    const char *name = json_string_value(json_object_get(r->body, "service"));
+    const struct model_service *svc = name ? model_service(s->model, name) : NULL;
+    if (name && !svc) {
+        char text[400];
+        snprintf(text, sizeof text, "service \"%.300s\" does not exist", name);
+        admin_refuse(r, ADMIN_NOT_FOUND, text, NULL);
+        return;
+    }
+    double got[DAEMON_REGIONS_MAX], want[DAEMON_REGIONS_MAX];
+    char trouble[256];
+    shares_got(d, got);
+    shares_want(s, want);
+    keeper_trouble(d->keeper, trouble, sizeof trouble);
+    json_t *o = json_object(), *regions = json_array();
+    set_new(o, "version", json_string(MERIDIAN_VERSION));
+    set_new(o, "revision", json_integer(s->revision));
+    set_new(o, "uptime_ms", json_integer(clock_mono_ms() - d->started_mono_ms));
+    set_new(o, "degraded", trouble[0] ? json_string(trouble) : NULL);
+    set_new(o, "state_age_ms",
+            d->state_restored_age_ms >= 0 ? json_integer(d->state_restored_age_ms) : NULL);
+    for (uint32_t i = 0; i < s->regions_n; i++)
+        json_array_append_new(regions, region_json(d, i, got[i], want[i]));
+    set_new(o, "regions", regions);
+    if (svc)
+        set_new(o, "services",
+                json_pack("[o]", service_json(d, (uint32_t)(svc - s->model->services))));
+    set_new(o, "counters", counters_json(d));
+    admin_reply(r, o);
+}
+
+/* ------------------------------------------------------------------------------------------ geo */
+
+json_t *status_place_json(const struct geo_place *p)
+{
+    json_t *o = json_object();
+    set_new(o, "continent", p->continent[0] ? json_string(p->continent) : NULL);
+    set_new(o, "country", p->country[0] ? json_string(p->country) : NULL);
+    set_new(o, "subdivision", p->subdivision[0] ? json_string(p->subdivision) : NULL);
+    set_new(o, "city", p->city && p->city[0] ? json_string(p->city) : NULL);
+    set_new(o, "at", p->located ? json_pack("[f,f]", (double)p->lat, (double)p->lon) : NULL);
+    set_new(o, "asn", p->asn ? json_integer(p->asn) : NULL);
+    set_new(o, "as_org", p->as_org && p->as_org[0] ? json_string(p->as_org) : NULL);
+    return o;
+}
+
+void op_geo_lookup(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    const struct geo_base *base = world_now(d)->base;
+    const char *text = json_string_value(json_object_get(r->body, "address"));
+    struct ip given, ip;
+    unsigned offset;
+    if (!text || !ip_parse(text, &given)) {
+        admin_refuse(r, ADMIN_USAGE, "address is an IPv4 or IPv6 address", NULL);
+        return;
+    }
+    ip = geo_client_unmap(&given, ip_bits(&given), &offset);
+    json_t *list = json_array(), *own = json_array();
+    for (size_t i = 0; i < geo_base_dbs_n(base); i++) {
+        const struct geo_db *db = geo_base_db(base, i);
+        struct ip_prefix prefix;
+        char net[PREFIX_TEXT_MAX];
+        const struct geo_place *p = geo_db_lookup(db, &ip, &prefix);
+        json_t *o =
+            json_pack("{s:s, s:s}", "path", geo_db_info(db)->path, "type", geo_db_info(db)->type);
+        set_new(o, "network", p ? json_string(ip_prefix_format(&prefix, net)) : NULL);
+        set_new(o, "place", p ? status_place_json(p) : NULL);
+        json_array_append_new(list, o);
+    }
+    for (uint32_t at = geo_base_spot(base, geo_base_find(base, &ip))->own; at != GEO_NONE;
+         at = geo_base_own(base, at)->parent) {
+        char net[PREFIX_TEXT_MAX];
+        json_array_append_new(own,
+                              json_string(ip_prefix_format(&geo_base_own(base, at)->prefix, net)));
+    }
+    char address[IP_TEXT_MAX];
+    admin_reply(r, json_pack("{s:s, s:o, s:o}", "address", ip_format(&ip, address), "databases",
+                             list, "own", own));
+}
+
+void op_geo_status(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    const struct geo_base *base = world_now(d)->base;
+    json_t *list = json_array();
+    for (size_t i = 0; i < geo_base_dbs_n(base); i++) {
+        const struct geo_db_info *info = geo_db_info(geo_base_db(base, i));
+        char built[TIME_TEXT_MAX];
+        time_format_s((int64_t)info->build_epoch * 1000, built);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "path",
+                                              info->path, "type", info->type, "built", built,
+                                              "size", (json_int_t)info->size_bytes, "records",
+                                              (json_int_t)info->records, "networks",
+                                              (json_int_t)info->ranges_v4 + info->ranges_v6,
+                                              "stale", geo_db_stale(geo_base_db(base, i))));
+    }
+    admin_reply(r, json_pack("{s:o}", "databases", list));
+}
+
+/* -------------------------------------------------------------------------------- one probe now */
+
+static void on_once(void *ctx, const struct probe_result *p)
+{
+    struct admin_request *r = ctx;
+    char target[HOSTPORT_TEXT_MAX];
+    json_t *timings = json_pack("{s:f, s:f, s:f, s:f}", "connect_ms", p->connect_us / 1000.0,
+                                "tls_ms", p->tls_us / 1000.0, "first_byte_ms",
+                                p->first_byte_us / 1000.0, "total_ms", p->latency_us / 1000.0);
+    admin_reply(r, json_pack("{s:b, s:s, s:f, s:o, s:s}", "ok_probe", p->ok, "text", p->text,
+                             "latency_ms", p->latency_us / 1000.0, "timings", timings, "target",
+                             hostport_format(&p->peer, target)));
+}
+
+void op_probe_run(void *ctx, struct admin_request *r)
+{
+    struct daemon *d = ctx;
+    const struct model *m = world_now(d)->model;
+    const char *probe = json_string_value(json_object_get(r->body, "probe"));
+    const char *service = json_string_value(json_object_get(r->body, "service"));
+    const char *region = json_string_value(json_object_get(r->body, "region"));
+    const char *address = json_string_value(json_object_get(r->body, "address"));
+    struct probe_target t = {.probe = probe ? model_probe(m, probe) : NULL,
+                             .service = service ? service : "",
+                             .region = region ? region : "",
+                             .address = address};
+    char text[300];
+    if (!t.probe) {
+        snprintf(text, sizeof text, "probe \"%.200s\" does not exist", probe ? probe : "");
+        admin_refuse(r, ADMIN_NOT_FOUND, text, NULL);
+        return;
+    }
+    if (!address) {
+        admin_refuse(r, ADMIN_USAGE, "address is what to probe", NULL);
+        return;
+    }
+    ip_parse(address, &t.ip);
+    enum err e = probe_runner_once(d->runner, &t, on_once, r);
+    if (e)
+        admin_refuse(r, ADMIN_REFUSED, err_text(e), NULL);
+}
