@@ -143,6 +143,7 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     p->streak_ok = from->streak_ok;
     p->streak = from->streak;
     p->streak_fall = from->streak_fall;
+    p->unproven = from->unproven;
     p->restored = from->restored;
     p->first_fail_ms = from->first_fail_ms;
     p->witness_ms = from->witness_ms;

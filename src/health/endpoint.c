@@ -211,7 +211,7 @@ static void on_failure(struct health *h, struct probed *p, const struct health_s
     if (p->listed && p->streak + 1 >= c->fall && p->streak < c->fall)
         health__witness_seek(h, p); /* so that it is known when the last failure is */
     if (p->streak < c->fall)
-        health__endpoint_confirm(h, p, h->now_ms + 2);
+        health__endpoint_confirm(h, p, h->now_ms + CONFIRM_AFTER_WITNESS_MS);
     else
         health__witness_try_fall(h, p);
 }
@@ -261,12 +261,17 @@ void health_sample(struct health *h, const struct health_sample *s)
     snprintf(h->last[p - h->probed], LAST_TEXT_MAX, "%.63s", s->text);
     health__window_roll(h, j);
     health__witness_answered(h, p, s->started_ms);
-    if (!s->confirm && p->in_rate)
-        health__window_add(j, p, s->ok);
-    if (s->ok)
+    if (s->ok) {
+        if (!s->confirm && p->in_rate)
+            health__window_add(j, p, true);
         on_success(h, p, s);
-    else
+    } else {
         on_failure(h, p, s);
+        if (!s->confirm && p->in_rate && p->listed)
+            p->unproven++; /* may be the prober's own: waits for a witness as a fall does */
+        else if (!s->confirm && p->in_rate)
+            health__window_add(j, p, false);
+    }
     if (!s->ok && p->observed != HEALTH_OBSERVED_DOWN)
         health__latest_add(&h->failed, health__region_of(h, s->endpoint), h->now_ms);
     health__witness_settle(h, NULL);

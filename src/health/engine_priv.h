@@ -23,6 +23,7 @@
 #define NOTES_MAX 4096u
 #define WITNESSES_ASKED 3u
 #define CONFIRM_SPACING_MS_MIN 500
+#define CONFIRM_AFTER_WITNESS_MS 10 /* so that a witness asked in the same breath is sent first */
 #define RAMP_FLOOR (AVAIL_FULL / 10u + 1u) /* 10 % */
 #define HOLD_MS_MIN 30000
 #define REGION_HOLD_MS_MAX 300000
@@ -82,6 +83,7 @@ struct probed { /* an endpoint with a probe */
     bool in_on, in_up, in_forced; /* counted in the site's on_n, up_n, forced_n */
     bool in_rate;                 /* its samples count in the site's error rate */
     uint32_t streak;
+    uint32_t unproven;      /* failures that count in the error rate only if there is a witness */
     uint32_t streak_fall;  /* failures in a row that made it fall */
     int64_t first_fail_ms; /* when the first failure of the streak was known */
     int64_t witness_ms;    /* start of a later success in another region; NEVER_MS: none yet */

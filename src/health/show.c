@@ -115,7 +115,6 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
 static void site_why(const struct health *h, const struct judged *j, char out[HEALTH_TEXT_MAX])
 {
     struct mover_rules r = health__service_rules(h, h->cfg.site[j->site].service);
-    char span[TIME_TEXT_MAX];
     if (j->note)
         say(out, "%s", h->note[j->note]);
     else if (j->evidence == AVAIL_NONE && j->evidence_rule == RULE_FALL)
@@ -129,8 +128,7 @@ static void site_why(const struct health *h, const struct judged *j, char out[HE
     else if (say_return(h, out, &j->m, &r))
         return;
     else if (j->evidence < AVAIL_FULL && j->m.avail < AVAIL_FULL)
-        say(out, "error rate over %s",
-            duration_format((int64_t)j->bucket_ms * WINDOW_BUCKETS, span));
+        say(out, "error rate over %lld s", (long long)j->bucket_ms * WINDOW_BUCKETS / 1000);
     else
         say(out, "-");
 }

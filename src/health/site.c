@@ -184,9 +184,9 @@ static void say_moved(struct health *h, struct judged *j, uint32_t before)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_DEGRADE,
             "availability %.2f -> %.2f rule=degrade cause=\"error rate %.1f%%, at least %.1f%%\" "
-            "window=%s n=%u/%u%s",
+            "window=%llds n=%u/%u%s",
             was, is, j->n ? 100.0 * j->fail / j->n : 0, 100 * health__wilson_low(j->fail, j->n),
-            duration_format((int64_t)j->bucket_ms * WINDOW_BUCKETS, span), j->fail, j->n, masked);
+            (long long)j->bucket_ms * WINDOW_BUCKETS / 1000, j->fail, j->n, masked);
     else if (j->m.rule == RULE_OVERRIDE)
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_OVERRIDE,
                           "availability %.2f -> %.2f rule=override cause=\"an endpoint set up\"%s",

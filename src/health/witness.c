@@ -18,6 +18,9 @@
  *   → ISOLATED and back      health__witness_settle, health__witness_deadline
  *   any → out of the list    health__witness_clear
  *
+ * Failures of a listed endpoint do not count in its site's error rate either; they are counted when
+ * the witness comes and no other region failed meanwhile (settle_unproven).
+ *
  * Lists are per region: a success is a witness for every list but its own region's, and takes each
  * endpoint out once per streak, so a sample costs O(1) amortised.
  *
@@ -64,8 +67,27 @@ void health__witness_link(struct health *h, struct probed *p)
     h->unwitnessed_n++;
 }
 
+static bool network_in_doubt(const struct health *h, const struct probed *p)
+{
+    uint32_t own = health__region_of(h, p->endpoint);
+    return health__latest_elsewhere(&h->failed, own) >= p->first_fail_ms;
+}
+
+/* Failures that waited for a witness count in the error rate, unless other regions failed too. */
+static void settle_unproven(struct health *h, struct probed *p)
+{
+    struct judged *j = health__judged(h, health__site_of(h, p->endpoint));
+    bool counts = p->in_rate && !network_in_doubt(h, p);
+    if (counts && p->unproven)
+        health__window_roll(h, j);
+    for (uint32_t i = 0; counts && i < p->unproven; i++)
+        health__window_add(j, p, false);
+    p->unproven = 0;
+}
+
 static void unlink_it(struct health *h, struct probed *p)
 {
+    settle_unproven(h, p);
     struct region *r = region_of(h, p);
     if (p->prev)
         h->probed[p->prev - 1].next = p->next;
@@ -159,12 +181,6 @@ void health__witness_answered(struct health *h, struct probed *p, int64_t starte
     h->witnesses_asked_n--;
 }
 
-static bool network_in_doubt(const struct health *h, const struct probed *p)
-{
-    uint32_t own = health__region_of(h, p->endpoint);
-    return health__latest_elsewhere(&h->failed, own) >= p->first_fail_ms;
-}
-
 static uint32_t deadline_item(const struct health *h)
 {
     return h->items_n - 1;
@@ -176,7 +192,7 @@ void health__witness_try_fall(struct health *h, struct probed *p)
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {
-        if (h->regions_probed_n >= 2 && fall > 1 && p->last_started_ms < p->witness_ms &&
+        if (h->regions_probed_n >= 2 && fall > 1 && p->last_started_ms <= p->witness_ms &&
             network_in_doubt(h, p)) {
             health__endpoint_confirm(h, p, h->now_ms + 1);
             return;
@@ -208,9 +224,8 @@ void health__witness_success(struct health *h, struct probed *p, int64_t started
             bool ready = q->ready;
             q->witness_ms = started_ms;
             unlink_it(h, q);
-            if (!ready)
-                continue;
-            health__witness_try_fall(h, q);
+            if (ready)
+                health__witness_try_fall(h, q);
             health__endpoint_judge(h, q->endpoint);
             health__site_judge(h, health__site_of(h, q->endpoint));
         }

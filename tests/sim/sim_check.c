@@ -1,0 +1,301 @@
+#include "sim.h"
+
+#include "base/hash.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void sim_check_board_reset(struct sim *s)
+{
+    const struct health_config *c = &sim_config(s)->cfg;
+    struct health_change change;
+    while (health_take_changes(s->h, &change, 1))
+        ;
+    for (uint32_t i = 0; i < c->endpoints_n; i++)
+        s->endpoint_board[i] = health_endpoint_word(s->h, i);
+    for (uint32_t i = 0; i < c->sites_n; i++)
+        s->site_board[i] = health_site_word(s->h, i);
+    for (uint32_t i = 0; i < c->regions_n; i++)
+        s->region_board[i] = health_region_word(s->h, i);
+    for (uint32_t i = 0; i < c->services_n; i++)
+        s->ttl_board[i] = health_service_ttl_s(s->h, i);
+}
+
+void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t started)
+{
+    struct truth *t = &s->t[id];
+    if (ok) {
+        t->streak = t->streak_ok ? t->streak + 1 : 1;
+        t->streak_ok = true;
+        for (uint32_t i = 0; i < s->ids; i++)
+            if (id_region(s, i) != id_region(s, id) && s->t[i].streak && !s->t[i].streak_ok &&
+                s->t[i].first_fail < started)
+                s->t[i].witnessed = true;
+        return;
+    }
+    if (t->streak == 0 || t->streak_ok) {
+        t->streak = 0;
+        t->streak_ok = t->witnessed = t->streak_real = false;
+        t->first_fail = s->now;
+    }
+    t->streak++;
+    t->streak_real |= real;
+    if (real)
+        s->site_real_fail[id_site(s, id)] = s->now;
+}
+
+/* A crash while all else is well is out within the promise. */
+void sim_check_crash(struct sim *s, uint32_t id)
+{
+    const struct health_endpoint_config *c = &s->proto;
+    bool quiet = !s->isolated && s->loss == 0 && s->late == 0 &&
+                 s->now - s->isolated_last > 2 * (int64_t)c->interval_ms && s->t[id].present;
+    for (uint32_t i = 0; i < s->ids; i++)
+        quiet &= id_region(s, i) == id_region(s, id) || s->t[i].fault == FAULT_NONE;
+    if (!quiet) {
+        sim_check_cancel_promises(s);
+        return;
+    }
+    int64_t a = (int64_t)c->fall * c->interval_ms;
+    int64_t b = c->interval_ms + (int64_t)c->fall * c->timeout_ms;
+    s->t[id].promise_at = s->now + (a > b ? a : b) + 1000;
+}
+
+void sim_check_cancel_promises(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->ids; i++)
+        s->t[i].promise_at = INT64_MAX;
+}
+
+void sim_check_forget_streaks(struct sim *s)
+{
+    sim_check_cancel_promises(s);
+    for (uint32_t i = 0; i < s->ids; i++)
+        s->t[i].streak = 0;
+}
+
+static void check_promises(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->ids; i++) {
+        if (s->t[i].promise_at > s->now)
+            continue;
+        s->t[i].promise_at = INT64_MAX;
+        struct health_endpoint_view v;
+        health_endpoint_show(s->h, sim_config(s)->endpoint_of[i], &v);
+        if (v.observed != HEALTH_OBSERVED_DOWN)
+            sim_fail(s, "%s crashed and is not out within the promise (%s)", s->names[2][i], v.why);
+    }
+}
+
+static uint32_t key_of(const uint32_t *number_of, uint32_t number, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (number_of[i] == number)
+            return i;
+    return HEALTH_NONE;
+}
+
+struct mover_bounds {
+    int64_t hold_ms, ramp_ms;
+};
+
+static struct mover_bounds service_bounds(const struct health_service_config *v)
+{
+    int64_t ttl = (int64_t)v->ttl_s * 1000;
+    return (struct mover_bounds){v->hold_ms ? v->hold_ms : ttl > 30000 ? ttl : 30000, v->ramp_ms};
+}
+
+static struct item *item_of(struct sim *s, const struct health_event *e, struct mover_bounds *b)
+{
+    struct sim_config *c = sim_config(s);
+    if (e->endpoint != HEALTH_NONE) {
+        *b = service_bounds(&c->service[e->service]);
+        return &s->endpoint_item[c->id_of[e->endpoint]];
+    }
+    uint32_t region = key_of(c->region_of, e->region, s->regions);
+    if (e->service != HEALTH_NONE) {
+        *b = service_bounds(&c->service[e->service]);
+        uint32_t service = key_of(c->service_of, e->service, s->services);
+        return &s->site_item[service * s->regions + region];
+    }
+    *b = (struct mover_bounds){30000, 0};
+    for (uint32_t i = 0; i < s->services; i++) {
+        struct mover_bounds one = service_bounds(&c->service[i]);
+        b->ramp_ms = one.ramp_ms > b->ramp_ms ? one.ramp_ms : b->ramp_ms;
+        b->hold_ms = one.hold_ms > b->hold_ms ? one.hold_ms : b->hold_ms;
+    }
+    return &s->region_item[region];
+}
+
+static void check_fall(struct sim *s, const struct health_event *e)
+{
+    const struct truth *t = &s->t[sim_config(s)->id_of[e->endpoint]];
+    s->falls++;
+    if (t->streak_ok || t->streak < s->proto.fall)
+        sim_fail(s, "a fall after %u failures: %s", t->streak, e->text);
+    if (!t->witnessed)
+        sim_fail(s, "a fall without a witness: %s", e->text);
+    if (!t->streak_real)
+        sim_fail(s, "a fall by the prober's own isolation: %s", e->text);
+}
+
+/* Gradual moves leave something: min-regions others, or this one above 0. */
+static void check_degrade(struct sim *s, const struct health_event *e)
+{
+    struct sim_config *c = sim_config(s);
+    uint32_t region = key_of(c->region_of, e->region, s->regions);
+    uint32_t service = key_of(c->service_of, e->service, s->services);
+    s->degrades++;
+    int64_t window = 20 * (int64_t)s->proto.interval_ms;
+    window = window > 60000 ? window : 60000;
+    if (s->now - s->site_real_fail[service * s->regions + region] > window)
+        sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
+    uint32_t others = 0;
+    for (uint32_t r = 0; r < s->regions; r++) {
+        uint32_t n = c->site_of[service * s->regions + r];
+        uint32_t best = 0;
+        for (uint32_t k = 0; k < c->site[n].endpoint_n; k++) {
+            uint32_t w = health_endpoint_word(s->h, c->site[n].endpoint_first + k);
+            best = (w & HEALTH_WORD_AVAIL) > best ? w & HEALTH_WORD_AVAIL : best;
+        }
+        others += r != region && best && (health_site_word(s->h, n) & HEALTH_WORD_AVAIL) &&
+                  (health_region_word(s->h, c->region_of[r]) & HEALTH_WORD_AVAIL);
+    }
+    if (e->after == 0 && others < c->service[e->service].min_regions)
+        sim_fail(s, "a degrade to nothing with %u other regions: %s", others, e->text);
+}
+
+static void check_move(struct sim *s, const struct health_event *e)
+{
+    struct mover_bounds b;
+    struct item *it = item_of(s, e, &b);
+    bool person = strcmp(e->rule, "override") == 0;
+    double way = fabs(avail_to_double(e->after) - avail_to_double(e->before));
+    if (e->after > AVAIL_FULL || e->before > AVAIL_FULL)
+        sim_fail(s, "out of range: %s", e->text);
+    if (person)
+        return;
+    if (e->before == e->after || (way < 0.0499 && e->after != 0 && e->after != AVAIL_FULL))
+        sim_fail(s, "a change inside the dead band: %s", e->text);
+    if (e->after < e->before) {
+        it->down_at = it->up_at = s->now;
+        it->avail = e->after;
+        return;
+    }
+    if (s->now - it->down_at < b.hold_ms)
+        sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
+                 (long long)(s->now - it->down_at), (long long)b.hold_ms, e->text);
+    double from = avail_to_double(e->before) > 0.1 ? avail_to_double(e->before) : 0.1;
+    double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / b.ramp_ms + 0.001 : 1;
+    if (avail_to_double(e->after) > most + 0.001)
+        sim_fail(s, "faster than the ramp: %s", e->text);
+    it->up_at = s->now;
+    it->avail = e->after;
+}
+
+static void check_event(struct sim *s, const struct health_event *e)
+{
+    s->events++;
+    s->hash = hash_bytes(e->text, strlen(e->text), s->hash ^ (uint64_t)e->kind ^ (uint64_t)s->now);
+    if (s->verbose)
+        printf("%9.3f %-8s %s/%s %s\n", (double)s->now / 1000, e->rule,
+               e->service == HEALTH_NONE ? "-" : sim_config(s)->service[e->service].name,
+               e->region == HEALTH_NONE ? "-" : sim_config(s)->region[e->region].name, e->text);
+    if (e->kind == HEALTH_EVENT_ISOLATED)
+        s->isolations++;
+    if (e->kind == HEALTH_EVENT_ENDPOINT && strstr(e->text, "-> down")) {
+        check_fall(s, e);
+        if (e->before > 0)
+            check_move(s, e);
+    }
+    if (e->kind == HEALTH_EVENT_AVAILABILITY) {
+        check_move(s, e);
+        if (strcmp(e->rule, "degrade") == 0)
+            check_degrade(s, e);
+    }
+}
+
+#define EVENTS_SEEN 512
+struct seen {
+    struct health_event e[EVENTS_SEEN];
+    uint32_t n;
+};
+
+/* Has one of the events of this step told of it? */
+static bool told(const struct seen *seen, uint32_t service, uint32_t region, uint32_t endpoint)
+{
+    for (uint32_t i = 0; i < seen->n; i++) {
+        const struct health_event *e = &seen->e[i];
+        bool mine = e->region == region && e->service == service && e->endpoint == endpoint;
+        bool of_region = e->kind == HEALTH_EVENT_OVERRIDE && e->region == region;
+        if (mine || of_region)
+            return true;
+    }
+    return false;
+}
+
+static void check_change(struct sim *s, const struct seen *seen, const struct health_change *c)
+{
+    const struct health_config *cfg = &sim_config(s)->cfg;
+    uint32_t i = c->index;
+    if (c->level == 0) {
+        const struct health_site_config *site = &cfg->site[cfg->endpoint[i].site];
+        if (s->endpoint_board[i] != health_endpoint_word(s->h, i) &&
+            !told(seen, site->service, site->region, i))
+            sim_fail(s, "the word of endpoint %s changed without an event: %x -> %x",
+                     cfg->endpoint[i].address, s->endpoint_board[i], health_endpoint_word(s->h, i));
+        s->endpoint_board[i] = health_endpoint_word(s->h, i);
+    } else if (c->level == 1) {
+        if (s->site_board[i] != health_site_word(s->h, i) &&
+            !told(seen, cfg->site[i].service, cfg->site[i].region, HEALTH_NONE))
+            sim_fail(s, "the word of site %u changed without an event", i);
+        s->site_board[i] = health_site_word(s->h, i);
+    } else if (c->level == 2) {
+        if (s->region_board[i] != health_region_word(s->h, i) &&
+            !told(seen, HEALTH_NONE, i, HEALTH_NONE))
+            sim_fail(s, "the word of region %u changed without an event", i);
+        s->region_board[i] = health_region_word(s->h, i);
+    } else {
+        s->ttl_board[i] = health_service_ttl_s(s->h, i);
+    }
+}
+
+/* A board written from the changes alone shows what is in force. */
+static void check_board(struct sim *s)
+{
+    const struct health_config *c = &sim_config(s)->cfg;
+    for (uint32_t i = 0; i < c->endpoints_n; i++)
+        if (s->endpoint_board[i] != health_endpoint_word(s->h, i))
+            sim_fail(s, "endpoint %u is not among the changes", i);
+    for (uint32_t i = 0; i < c->sites_n; i++)
+        if (s->site_board[i] != health_site_word(s->h, i))
+            sim_fail(s, "site %u is not among the changes", i);
+    for (uint32_t i = 0; i < c->regions_n; i++)
+        if (s->region_board[i] != health_region_word(s->h, i))
+            sim_fail(s, "region %u is not among the changes", i);
+    for (uint32_t i = 0; i < c->services_n; i++)
+        if (s->ttl_board[i] != health_service_ttl_s(s->h, i))
+            sim_fail(s, "the TTL of service %u is not among the changes", i);
+}
+
+void sim_check_step(struct sim *s)
+{
+    static struct seen seen; /* one simulation at a time */
+    struct health_change change;
+    struct health_action action;
+    seen.n = (uint32_t)health_take_events(s->h, seen.e, EVENTS_SEEN);
+    for (uint32_t i = 0; i < seen.n; i++)
+        check_event(s, &seen.e[i]);
+    while (health_take_changes(s->h, &change, 1))
+        check_change(s, &seen, &change);
+    while (health_take_actions(s->h, &action, 1))
+        sim_prober_wish(s, &action);
+    if (health_events_lost(s->h) || seen.n == EVENTS_SEEN)
+        sim_fail(s, "events lost");
+    check_board(s);
+    check_promises(s);
+    const char *bad = health_check_state(s->h);
+    if (bad)
+        sim_fail(s, "invariant: %s", bad);
+}

@@ -1,0 +1,261 @@
+#include "sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sim_fail(struct sim *s, const char *fmt, ...)
+{
+    if (s->failure[0])
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = snprintf(s->failure, sizeof s->failure, "at %.3f s: ", (double)s->now / 1000);
+    vsnprintf(s->failure + n, sizeof s->failure - (size_t)n, fmt, ap);
+    va_end(ap);
+}
+
+static void shuffle(struct sim *s, uint32_t *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        a[i] = i;
+    for (uint32_t i = n; i > 1; i--) {
+        uint32_t k = rng_below(&s->rng, i), t = a[i - 1];
+        a[i - 1] = a[k];
+        a[k] = t;
+    }
+}
+
+/* A configuration of what is present, numbered at random. */
+static void configure(struct sim *s, struct sim_config *c)
+{
+    uint32_t site_key[SITES_MAX], region_key[REGIONS_MAX], service_key[SERVICES_MAX], e = 0;
+    shuffle(s, site_key, s->services * s->regions);
+    shuffle(s, region_key, s->regions);
+    shuffle(s, service_key, s->services);
+    for (uint32_t i = 0; i < s->regions; i++) {
+        c->region_of[region_key[i]] = i;
+        c->region[i].name = s->names[0][region_key[i]];
+    }
+    for (uint32_t i = 0; i < s->services; i++) {
+        c->service_of[service_key[i]] = i;
+        c->service[i] = s->service_proto[service_key[i]];
+        c->service[i].name = s->names[1][service_key[i]];
+    }
+    for (uint32_t i = 0; i < s->services * s->regions; i++) {
+        uint32_t key = site_key[i];
+        c->site_of[key] = i;
+        c->site[i] = (struct health_site_config){.service = c->service_of[key / s->regions],
+                                                 .region = c->region_of[key % s->regions],
+                                                 .endpoint_first = e};
+        for (uint32_t k = 0; k < s->per_site; k++) {
+            uint32_t id = key * s->per_site + k;
+            c->endpoint_of[id] = HEALTH_NONE;
+            if (!s->t[id].present)
+                continue;
+            c->id_of[e] = id;
+            c->endpoint_of[id] = e;
+            c->endpoint[e] = s->proto;
+            c->endpoint[e].address = c->endpoint[e].target = s->names[2][id];
+            c->endpoint[e].site = i;
+            c->endpoint[e].weight = 100;
+            c->site[i].endpoint_n++;
+            e++;
+        }
+    }
+    c->cfg = (struct health_config){.endpoint = c->endpoint,
+                                    .site = c->site,
+                                    .service = c->service,
+                                    .region = c->region,
+                                    .endpoints_n = e,
+                                    .sites_n = s->services * s->regions,
+                                    .services_n = s->services,
+                                    .regions_n = s->regions,
+                                    .dead_band = 0.05,
+                                    .samples_min = 10};
+}
+
+static struct health *engine(struct sim *s)
+{
+    struct health *h = NULL;
+    if (health_create(&sim_config(s)->cfg, sim_mono(s), sim_wall(s), &h) != ERR_OK)
+        abort();
+    return h;
+}
+
+static uint32_t pick(struct sim *s, const uint32_t *from, uint32_t n)
+{
+    return from[rng_below(&s->rng, n)];
+}
+
+static void draw_services(struct sim *s)
+{
+    static const uint32_t ttls[] = {5, 30, 60, 120}, ramps[] = {0, 20000, 60000};
+    for (uint32_t i = 0; i < s->services; i++)
+        s->service_proto[i] =
+            (struct health_service_config){.ttl_s = pick(s, ttls, 4),
+                                           .degrade = 0.05,
+                                           .fail = 0.5,
+                                           .ramp_ms = pick(s, ramps, 3),
+                                           .panic = rng_below(&s->rng, 2) ? 0.5 : 0.34,
+                                           .min_regions = 1 + rng_below(&s->rng, 2),
+                                           .min_capacity = rng_below(&s->rng, 2) ? 0.5 : 0,
+                                           .failback = (enum health_failback)(
+                                               rng_below(&s->rng, 4) == 0 ? 1 : 0),
+                                           .failback_after_ms = 45000};
+}
+
+void sim_world_init(struct sim *s, uint64_t seed)
+{
+    static const uint32_t intervals[] = {1000, 5000, 5000, 10000};
+    memset(s, 0, sizeof *s);
+    s->seed = seed;
+    rng_seed(&s->rng, seed);
+    s->end = 900000;
+    s->mono_offset = 5000000;
+    s->wall_offset = 1800000000000;
+    s->regions = 2 + rng_below(&s->rng, REGIONS_MAX - 1);
+    s->services = 1 + rng_below(&s->rng, SERVICES_MAX);
+    s->per_site = 1 + rng_below(&s->rng, PER_SITE_MAX);
+    s->ids = s->regions * s->services * s->per_site;
+    s->proto = (struct health_endpoint_config){.probe = "web", .probed = true};
+    s->proto.interval_ms = pick(s, intervals, 4);
+    s->proto.timeout_ms = s->proto.interval_ms * 2 / 5;
+    s->proto.fall = 2 + rng_below(&s->rng, 3);
+    s->proto.rise = 1 + rng_below(&s->rng, 3);
+    draw_services(s);
+    for (uint32_t i = 0; i < s->ids; i++) {
+        snprintf(s->names[0][i], 32, "r%u", i);
+        snprintf(s->names[1][i], 32, "s%u.example", i);
+        snprintf(s->names[2][i], 32, "10.%u.%u.%u", id_service(s, i), id_region(s, i),
+                 i % s->per_site);
+        s->t[i].present = true;
+        s->t[i].promise_at = INT64_MAX;
+    }
+    configure(s, sim_config(s));
+    s->h = engine(s);
+    for (uint32_t i = 0; i < IDS_MAX; i++)
+        s->endpoint_item[i] = (struct item){AVAIL_FULL, INT64_MIN / 2, INT64_MIN / 2};
+    for (uint32_t i = 0; i < SITES_MAX; i++) {
+        s->site_item[i] = s->endpoint_item[0];
+        s->site_real_fail[i] = INT64_MIN / 2;
+    }
+    for (uint32_t i = 0; i < REGIONS_MAX; i++)
+        s->region_item[i] = s->endpoint_item[0];
+    sim_check_board_reset(s);
+    sim_prober_init(s);
+    sim_fault_init(s);
+}
+
+void sim_world_fini(struct sim *s)
+{
+    health_destroy(&s->h);
+}
+
+struct words {
+    uint32_t endpoint[IDS_MAX], site[SITES_MAX], region[REGIONS_MAX];
+};
+
+static void words_of(struct sim *s, struct words *w)
+{
+    const struct sim_config *c = sim_config(s);
+    for (uint32_t i = 0; i < s->ids; i++)
+        w->endpoint[i] = c->endpoint_of[i] == HEALTH_NONE
+                             ? HEALTH_NONE
+                             : health_endpoint_word(s->h, c->endpoint_of[i]);
+    for (uint32_t i = 0; i < s->services * s->regions; i++)
+        w->site[i] = health_site_word(s->h, c->site_of[i]);
+    for (uint32_t i = 0; i < s->regions; i++)
+        w->region[i] = health_region_word(s->h, c->region_of[i]);
+}
+
+static void must_be_alike(struct sim *s, const struct words *a, const char *what)
+{
+    struct words b;
+    words_of(s, &b);
+    for (uint32_t i = 0; i < s->ids; i++)
+        if (a->endpoint[i] != b.endpoint[i])
+            sim_fail(s, "%s changed the word of endpoint %s: %x, %x", what, s->names[2][i],
+                     a->endpoint[i], b.endpoint[i]);
+    for (uint32_t i = 0; i < s->services * s->regions; i++)
+        if (a->site[i] != b.site[i])
+            sim_fail(s, "%s changed the word of site %u: %x, %x", what, i, a->site[i], b.site[i]);
+    for (uint32_t i = 0; i < s->regions; i++)
+        if (a->region[i] != b.region[i])
+            sim_fail(s, "%s changed the word of region %u: %x, %x", what, i, a->region[i],
+                     b.region[i]);
+}
+
+/* A new numbering, at times with an endpoint more or less, or another ramp. */
+void sim_reconfigure(struct sim *s)
+{
+    struct words before;
+    bool same = rng_below(&s->rng, 2) == 0;
+    if (!same && s->per_site > 1) {
+        uint32_t id = rng_below(&s->rng, s->ids);
+        id -= id % s->per_site; /* the first of its site may go and come: the site stays probed */
+        struct truth *t = &s->t[id];
+        t->present = !t->present;
+        t->in_flight = false;
+        t->streak = 0;
+        t->wish_at = t->promise_at = INT64_MAX;
+        t->regular_at = s->now + rng_below(&s->rng, s->proto.interval_ms);
+        s->endpoint_item[id] = (struct item){AVAIL_FULL, INT64_MIN / 2, INT64_MIN / 2};
+    } else if (!same) {
+        uint32_t v = rng_below(&s->rng, s->services);
+        s->service_proto[v].ramp_ms = s->service_proto[v].ramp_ms == 20000 ? 60000 : 20000;
+    }
+    words_of(s, &before);
+    struct health *old = s->h;
+    s->current = !s->current;
+    configure(s, sim_config(s));
+    s->h = engine(s);
+    health_adopt(s->h, old);
+    health_destroy(&old);
+    if (same)
+        must_be_alike(s, &before, "adopt");
+    for (uint32_t i = 0; i < s->ids; i++)
+        s->t[i].wish_at = INT64_MAX; /* what the old one wanted may be lost */
+    sim_check_cancel_promises(s);
+    sim_check_board_reset(s);
+}
+
+struct kept {
+    struct health_saved s[IDS_MAX + SITES_MAX + REGIONS_MAX];
+    uint32_t n;
+};
+
+static void keep(void *ctx, const struct health_saved *saved)
+{
+    struct kept *k = ctx;
+    k->s[k->n++] = *saved;
+}
+
+void sim_restart(struct sim *s)
+{
+    struct kept *k = calloc(1, sizeof *k);
+    struct words before;
+    if (!k)
+        abort();
+    words_of(s, &before);
+    health_save(s->h, keep, k);
+    health_destroy(&s->h);
+    s->mono_offset = 1000000 + rng_below(&s->rng, 1000000) - s->now;
+    s->mono_held = false;
+    s->h = engine(s);
+    while (k->n) { /* in any order */
+        uint32_t i = rng_below(&s->rng, k->n);
+        health_restore(s->h, &k->s[i], sim_mono(s));
+        k->s[i] = k->s[--k->n];
+    }
+    free(k);
+    must_be_alike(s, &before, "restart");
+    for (uint32_t i = 0; i < s->ids; i++) {
+        s->t[i].in_flight = false;
+        s->t[i].wish_at = INT64_MAX;
+        s->t[i].regular_at = s->now + rng_below(&s->rng, s->proto.interval_ms);
+    }
+    sim_check_forget_streaks(s);
+    sim_check_board_reset(s);
+}
