@@ -42,11 +42,10 @@ static int print_outcome(const struct call *c, const struct outcome *o)
                                       "warnings", o->warnings));
     size_t i;
     json_t *line;
-    json_array_foreach (o->warnings, i, line)
+    json_array_foreach(o->warnings, i, line)
         fprintf(stderr, "meridian: warning: %s\n", json_string_value(line));
     if (o->dry_run || json_array_size(o->changes) > 1)
-        json_array_foreach (o->changes, i, line)
-            session_line(json_string_value(line));
+        json_array_foreach(o->changes, i, line) session_line(json_string_value(line));
     if (!o->changed)
         printf("nothing to change: revision %" PRId64 " is the same\n", o->revision);
     else if (o->dry_run)
@@ -98,7 +97,8 @@ static int through_daemon(const struct call *c, const struct change *change, con
     if (code)
         return code;
     json_t *none = json_array();
-    json_t *changes = json_object_get(reply, "changes"), *warnings = json_object_get(reply, "warnings");
+    json_t *changes = json_object_get(reply, "changes"),
+           *warnings = json_object_get(reply, "warnings");
     struct outcome o = {.revision = json_integer_value(json_object_get(reply, "revision")),
                         .changed = json_is_true(json_object_get(reply, "changed")),
                         .serving = json_is_true(json_object_get(reply, "serving")),
@@ -119,7 +119,8 @@ static enum err read_edits(const json_t *list, struct config_edit **out, struct 
     if (!*out)
         return diag_error(diag, ERR_NOMEM, "", "out of memory for the edits");
     enum err e = ERR_OK;
-    json_array_foreach (list, i, j) {
+    json_array_foreach(list, i, j)
+    {
         e = config_edit_from_json(j, &(*out)[i], diag);
         if (e)
             break;

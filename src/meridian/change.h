@@ -1,6 +1,6 @@
 /* change: one edit, through the daemon when one runs on the database, else in this process.
- * Shape     both ways take the same edits, as they travel (docs/control.md), and say what came of it in
- *           the same words. */
+ * Shape     both ways take the same edits, as they travel (docs/control.md), and say what came of
+ * it in the same words. */
 #pragma once
 
 #include "session.h"
@@ -20,6 +20,6 @@ int change_submit(const struct call *c, struct change *change);
 /* {"verb","noun","name","region","address","fields"}; NULL texts are left out; fields is taken. */
 json_t *change_edit(const char *verb, const char *noun, const char *name, const char *region,
                     const char *address, json_t *fields);
-/* Compiles what the daemon would serve, and throws it away: the judge of edits without a daemon and of
- * `check`. A store_compile_fn. */
+/* Compiles what the daemon would serve, and throws it away: the judge of edits without a daemon and
+ * of `check`. A store_compile_fn. */
 enum err change_compile(void *ctx, struct model *m, struct diag *diag) WARN_UNUSED;

@@ -1,9 +1,8 @@
 /* command: what the command line knows, one row each (commands.c), and one call of it.
- * Shape     a row says words, arguments, flags, help, an example and the function that runs it. Help
- *           texts, docs/cli.md, shell completion and the parser all read these rows.
- * Flags     a command takes the global flags, those of its groups, its own, and with FLAGS_FIELDS the
- *           field flags of its noun (config/fields).
- * Owns      struct call: its flag list; texts are borrowed from argv.
+ * Shape     a row says words, arguments, flags, help, an example and the function that runs it.
+ * Help texts, docs/cli.md, shell completion and the parser all read these rows. Flags     a command
+ * takes the global flags, those of its groups, its own, and with FLAGS_FIELDS the field flags of
+ * its noun (config/fields). Owns      struct call: its flag list; texts are borrowed from argv.
  * Errors    run returns the exit status (admin/protocol.h: enum admin_code). */
 #pragma once
 
@@ -39,7 +38,7 @@ struct command {
     const char *example; /* lines as typed */
     int (*run)(struct call *c);
     unsigned groups;
-    enum config_noun noun; /* what it is about; NOUN_COUNT: no noun of the configuration */
+    enum config_noun noun;          /* what it is about; NOUN_COUNT: no noun of the configuration */
     const struct command_flag *own; /* ends with a NULL name */
 };
 

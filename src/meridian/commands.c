@@ -23,10 +23,12 @@ static const struct command_flag grouped_flags[] = {
     {"to", "SHARE", "keep this share of the normal traffic: 0..1 or a percentage", FLAGS_MOVE},
     {"until", "TIME", "when it ends: RFC 3339, or a duration from now", FLAGS_ORDER},
     {"reason", "TEXT", "why, shown in status", FLAGS_ORDER},
-    {"author", "NAME", "who does it; else $SUDO_USER, else your user name", FLAGS_EDIT | FLAGS_ORDER},
+    {"author", "NAME", "who does it; else $SUDO_USER, else your user name",
+     FLAGS_EDIT | FLAGS_ORDER},
     {"service", "NAME", "only lines of this service", FLAGS_LOG},
     {"region", "NAME", "only lines of this region", FLAGS_LOG},
-    {"kind", "KIND", "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon",
+    {"kind", "KIND",
+     "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon",
      FLAGS_LOG},
     {"since", "TIME", "from then on: RFC 3339, or a duration back from now", FLAGS_LOG},
 };
@@ -35,7 +37,8 @@ static const struct command_flag help_flags[] = {
     {"markdown", NULL, "the whole manual as Markdown", 0}, {0}};
 static const struct command_flag log_flags[] = {
     {"follow", NULL, "go on with new lines as they come; needs the daemon", 0},
-    {"limit", "N", "the newest N lines: 100 if neither this nor --since is given, 10 with --follow", 0},
+    {"limit", "N", "the newest N lines: 100 if neither this nor --since is given, 10 with --follow",
+     0},
     {0}};
 static const struct command_flag history_flags[] = {
     {"limit", "N", "the newest N revisions, 20 if not given; 0: all", 0}, {0}};
@@ -44,7 +47,8 @@ static const struct command_flag explain_flags[] = {
     {"type", "TYPE", "record type, A if not given", 0},
     {0}};
 static const struct command_flag export_flags[] = {
-    {"local", NULL, "with what belongs to this host: listen, workers, control, admin, nsid", 0}, {0}};
+    {"local", NULL, "with what belongs to this host: listen, workers, control, admin, nsid", 0},
+    {0}};
 static const struct command_flag apply_flags[] = {
     {"force", NULL, "also when a newer revision than the document's exists", 0}, {0}};
 
@@ -54,8 +58,8 @@ static const struct command_flag apply_flags[] = {
 
 static const struct command table[] = {
     /* Begin */
-    {"init", "", "Makes the database; refuses to touch one that exists.", "meridian init --db ./meridian.db",
-     run_init, 0, NONE, NULL},
+    {"init", "", "Makes the database; refuses to touch one that exists.",
+     "meridian init --db ./meridian.db", run_init, 0, NONE, NULL},
 
     /* Zones */
     {"zone add", "NAME", "Adds a DNS zone that Meridian is authoritative for.",
@@ -63,7 +67,8 @@ static const struct command table[] = {
      "ns2.gslb.example.com=198.51.100.53",
      run_add, ADD, NOUN_ZONE, NULL},
     {"zone set", "NAME", "Changes a zone; --ns replaces all name servers.",
-     "meridian zone set gslb.example.com --file gslb.example.com.zone", run_set, SET, NOUN_ZONE, NULL},
+     "meridian zone set gslb.example.com --file gslb.example.com.zone", run_set, SET, NOUN_ZONE,
+     NULL},
     {"zone show", "NAME", "Shows one zone and its services.", "meridian zone show gslb.example.com",
      run_show, 0, NOUN_ZONE, NULL},
     {"zone list", "", "Lists the zones.", "meridian zone list", run_list, 0, NOUN_ZONE, NULL},
@@ -74,16 +79,19 @@ static const struct command table[] = {
 
     /* Regions */
     {"region add", "NAME", "Adds a site that clients can be sent to.",
-     "meridian region add eu-west --at 53.34,-6.26 --capacity 40000", run_add, ADD, NOUN_REGION, NULL},
+     "meridian region add eu-west --at 53.34,-6.26 --capacity 40000", run_add, ADD, NOUN_REGION,
+     NULL},
     {"region set", "NAME", "Changes a region; with --state says that it is up, drained or down.",
-     "meridian region set eu-west --capacity 50000\nmeridian region set eu-west --state down --reason "
+     "meridian region set eu-west --capacity 50000\nmeridian region set eu-west --state down "
+     "--reason "
      "\"fibre cut\" --until 2h",
      run_set, SET | ORDER, NOUN_REGION, NULL},
     {"region show", "NAME", "Shows one region, its override and its endpoints.",
      "meridian region show eu-west", run_show, 0, NOUN_REGION, NULL},
-    {"region list", "", "Lists the regions.", "meridian region list", run_list, 0, NOUN_REGION, NULL},
-    {"region remove", "NAME", "Removes a region that nothing refers to.", "meridian region remove eu-west",
-     run_remove, FLAGS_EDIT, NOUN_REGION, NULL},
+    {"region list", "", "Lists the regions.", "meridian region list", run_list, 0, NOUN_REGION,
+     NULL},
+    {"region remove", "NAME", "Removes a region that nothing refers to.",
+     "meridian region remove eu-west", run_remove, FLAGS_EDIT, NOUN_REGION, NULL},
     {"drain", "REGION", "Moves a region's traffic away, at once, over a time, or in part.",
      "meridian drain eu-west --over 10m --reason \"db move\" --until 2h", run_drain,
      FLAGS_ORDER | FLAGS_MOVE, NONE, NULL},
@@ -94,12 +102,14 @@ static const struct command table[] = {
 
     /* Probes */
     {"probe add", "NAME", "Adds a health check for endpoints.",
-     "meridian probe add web --type http --port 80 --path /healthz --interval 5s --timeout 2s --fall 3 "
+     "meridian probe add web --type http --port 80 --path /healthz --interval 5s --timeout 2s "
+     "--fall 3 "
      "--rise 2",
      run_add, ADD, NOUN_PROBE, NULL},
     {"probe set", "NAME", "Changes a probe.", "meridian probe set web --interval 10s", run_set, SET,
      NOUN_PROBE, NULL},
-    {"probe show", "NAME", "Shows one probe.", "meridian probe show web", run_show, 0, NOUN_PROBE, NULL},
+    {"probe show", "NAME", "Shows one probe.", "meridian probe show web", run_show, 0, NOUN_PROBE,
+     NULL},
     {"probe list", "", "Lists the probes.", "meridian probe list", run_list, 0, NOUN_PROBE, NULL},
     {"probe remove", "NAME", "Removes a probe that nothing uses.", "meridian probe remove web",
      run_remove, FLAGS_EDIT, NOUN_PROBE, NULL},
@@ -114,40 +124,42 @@ static const struct command table[] = {
      "meridian map add world", run_add, ADD, NOUN_MAP, NULL},
     {"map set", "MAP WHERE REGION[,REGION…]", "Changes a rule of a map, as `map rule set` does.",
      "meridian map set world default us-east,eu-west", run_set, FLAGS_EDIT, NOUN_RULE, NULL},
-    {"map show", "NAME", "Shows a map with its rules.", "meridian map show world", run_show, 0, NOUN_MAP,
-     NULL},
+    {"map show", "NAME", "Shows a map with its rules.", "meridian map show world", run_show, 0,
+     NOUN_MAP, NULL},
     {"map list", "", "Lists the maps.", "meridian map list", run_list, 0, NOUN_MAP, NULL},
-    {"map remove", "NAME", "Removes a map that no service uses.", "meridian map remove world", run_remove,
-     FLAGS_EDIT, NOUN_MAP, NULL},
+    {"map remove", "NAME", "Removes a map that no service uses.", "meridian map remove world",
+     run_remove, FLAGS_EDIT, NOUN_MAP, NULL},
     {"map rule add", "MAP WHERE REGION[,REGION…]",
      "Adds a rule: net:10.0.0.0/8, asn:3320, country:DE, subdivision:US-CA, city:GB/London, "
      "continent:EU or default, then the regions, best first.",
-     "meridian map rule add world continent:EU eu-west,us-east", run_add, FLAGS_EDIT, NOUN_RULE, NULL},
+     "meridian map rule add world continent:EU eu-west,us-east", run_add, FLAGS_EDIT, NOUN_RULE,
+     NULL},
     {"map rule set", "MAP WHERE REGION[,REGION…]", "Changes the regions of a rule.",
      "meridian map rule set world default us-east,eu-west", run_set, FLAGS_EDIT, NOUN_RULE, NULL},
     {"map rule list", "[MAP]", "Lists the rules of one map or of all, most specific first.",
      "meridian map rule list world", run_list, 0, NOUN_RULE, NULL},
     {"map rule show", "MAP WHERE", "Shows one rule.", "meridian map rule show world continent:EU",
      run_show, 0, NOUN_RULE, NULL},
-    {"map rule remove", "MAP WHERE", "Removes a rule.", "meridian map rule remove world continent:EU",
-     run_remove, FLAGS_EDIT, NOUN_RULE, NULL},
+    {"map rule remove", "MAP WHERE", "Removes a rule.",
+     "meridian map rule remove world continent:EU", run_remove, FLAGS_EDIT, NOUN_RULE, NULL},
     {"latency import", "FILE.csv",
      "Replaces the latency table with the rows where,region,milliseconds of a file (- is standard "
      "input).",
      "meridian latency import latency.csv", run_latency_import, FLAGS_EDIT, NOUN_LATENCY, NULL},
-    {"latency list", "", "Lists the latency table.", "meridian latency list", run_list, 0, NOUN_LATENCY,
-     NULL},
+    {"latency list", "", "Lists the latency table.", "meridian latency list", run_list, 0,
+     NOUN_LATENCY, NULL},
 
     /* Services */
     {"service add", "NAME", "Adds a DNS name that is answered dynamically.",
-     "meridian service add www.gslb.example.com --policy latency --ttl 30 --probe web", run_add, ADD,
-     NOUN_SERVICE, NULL},
+     "meridian service add www.gslb.example.com --policy latency --ttl 30 --probe web", run_add,
+     ADD, NOUN_SERVICE, NULL},
     {"service set", "NAME", "Changes a service.",
-     "meridian service set www.gslb.example.com --policy \"failover | geo\"", run_set, SET, NOUN_SERVICE,
-     NULL},
+     "meridian service set www.gslb.example.com --policy \"failover | geo\"", run_set, SET,
+     NOUN_SERVICE, NULL},
     {"service show", "NAME", "Shows one service with its endpoints.",
      "meridian service show www.gslb.example.com", run_show, 0, NOUN_SERVICE, NULL},
-    {"service list", "", "Lists the services.", "meridian service list", run_list, 0, NOUN_SERVICE, NULL},
+    {"service list", "", "Lists the services.", "meridian service list", run_list, 0, NOUN_SERVICE,
+     NULL},
     {"service remove", "NAME", "Removes a service and its endpoints.",
      "meridian service remove www.gslb.example.com", run_remove, FLAGS_EDIT, NOUN_SERVICE, NULL},
     {"endpoint add", "SERVICE REGION ADDRESS",
@@ -156,11 +168,13 @@ static const struct command table[] = {
      NOUN_ENDPOINT, NULL},
     {"endpoint set", "SERVICE REGION ADDRESS",
      "Changes an endpoint; with --state says that it is up, drained or down.",
-     "meridian endpoint set www.gslb.example.com eu-west 203.0.113.20 --weight 50\nmeridian endpoint set "
+     "meridian endpoint set www.gslb.example.com eu-west 203.0.113.20 --weight 50\nmeridian "
+     "endpoint set "
      "www.gslb.example.com eu-west 203.0.113.20 --state drain",
      run_set, SET | ORDER, NOUN_ENDPOINT, NULL},
     {"endpoint show", "SERVICE REGION ADDRESS", "Shows one endpoint.",
-     "meridian endpoint show www.gslb.example.com eu-west 203.0.113.20", run_show, 0, NOUN_ENDPOINT, NULL},
+     "meridian endpoint show www.gslb.example.com eu-west 203.0.113.20", run_show, 0, NOUN_ENDPOINT,
+     NULL},
     {"endpoint list", "[SERVICE]", "Lists the endpoints of one service or of all.",
      "meridian endpoint list www.gslb.example.com", run_list, 0, NOUN_ENDPOINT, NULL},
     {"endpoint remove", "SERVICE REGION ADDRESS", "Removes an endpoint.",
@@ -169,9 +183,10 @@ static const struct command table[] = {
 
     /* Settings and geo databases */
     {"set", "KEY VALUE", "Changes a setting of the daemon; `show` lists them.",
-     "meridian set geo /var/lib/GeoIP/GeoLite2-City.mmdb", run_setting_set, FLAGS_EDIT, NOUN_SETTING, NULL},
-    {"unset", "KEY", "Gives a setting its default back.", "meridian unset geo", run_setting_unset, FLAGS_EDIT,
+     "meridian set geo /var/lib/GeoIP/GeoLite2-City.mmdb", run_setting_set, FLAGS_EDIT,
      NOUN_SETTING, NULL},
+    {"unset", "KEY", "Gives a setting its default back.", "meridian unset geo", run_setting_unset,
+     FLAGS_EDIT, NOUN_SETTING, NULL},
     {"show", "[KEY]", "Shows all settings with value, default and meaning, or the value of one.",
      "meridian show\nmeridian show listen", run_settings, 0, NOUN_SETTING, NULL},
     {"geo lookup", "ADDR", "Says what the geo databases know of an address.",
@@ -180,13 +195,15 @@ static const struct command table[] = {
      "meridian geo status", run_geo_status, 0, NONE, NULL},
 
     /* Watch */
-    {"status", "[SERVICE]", "Shows what is set, observed and in effect for regions, or for one service.",
+    {"status", "[SERVICE]",
+     "Shows what is set, observed and in effect for regions, or for one service.",
      "meridian status\nmeridian status www.gslb.example.com", run_status, 0, NONE, NULL},
     {"log", "", "Prints the probe and failover log.",
      "meridian log --follow --region eu-west\nmeridian log --since 1h --kind availability", run_log,
      FLAGS_LOG, NONE, log_flags},
     {"explain", "NAME", "Says why a client gets the answer it gets.",
-     "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE, explain_flags},
+     "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
+     explain_flags},
 
     /* Revisions */
     {"history", "", "Lists the revisions of the configuration: who, when, why.", "meridian history",
@@ -195,19 +212,20 @@ static const struct command table[] = {
      "Shows what changed from revision A to B: B is the newest if left out, A the one before it.",
      "meridian diff\nmeridian diff 3 7", run_diff, 0, NONE, NULL},
     {"rollback", "REVISION", "Makes a new revision with the configuration of an old one.",
-     "meridian rollback 3 --message \"back to before the move\"", run_rollback, FLAGS_EDIT, NONE, NULL},
-    {"export", "", "Writes the whole configuration as one JSON document.", "meridian export > meridian.json",
-     run_export, 0, NONE, export_flags},
+     "meridian rollback 3 --message \"back to before the move\"", run_rollback, FLAGS_EDIT, NONE,
+     NULL},
+    {"export", "", "Writes the whole configuration as one JSON document.",
+     "meridian export > meridian.json", run_export, 0, NONE, export_flags},
     {"apply", "FILE|-", "Makes the configuration equal to a document.",
      "meridian apply meridian.json --dry-run", run_apply, FLAGS_EDIT, NONE, apply_flags},
     {"check", "", "Judges configuration, zone files and geo databases, without a daemon.",
      "meridian check", run_check, 0, NONE, NULL},
-    {"reload", "", "Makes the daemon read zone files and geo databases that changed.", "meridian reload",
-     run_reload, 0, NONE, NULL},
+    {"reload", "", "Makes the daemon read zone files and geo databases that changed.",
+     "meridian reload", run_reload, 0, NONE, NULL},
 
     /* Help */
-    {"help", "[COMMAND...]", "Explains a command, or lists them all.", "meridian help region add", run_help,
-     0, NONE, help_flags},
+    {"help", "[COMMAND...]", "Explains a command, or lists them all.", "meridian help region add",
+     run_help, 0, NONE, help_flags},
     {"completion", "bash", "Prints the completion script of a shell.",
      "meridian completion bash > /etc/bash_completion.d/meridian", run_completion, 0, NONE, NULL},
 };
@@ -230,7 +248,8 @@ const struct command_flag *flags_grouped(size_t *n)
     return grouped_flags;
 }
 
-static bool each_own(const struct command *c, bool (*fn)(void *, const struct flag_view *), void *ctx)
+static bool each_own(const struct command *c, bool (*fn)(void *, const struct flag_view *),
+                     void *ctx)
 {
     for (const struct command_flag *f = c->own; f && f->name; f++) {
         struct flag_view v = {f->name, f->value, f->help, NULL, f->value != NULL};
@@ -240,7 +259,8 @@ static bool each_own(const struct command *c, bool (*fn)(void *, const struct fl
     return true;
 }
 
-static bool each_field(const struct command *c, bool (*fn)(void *, const struct flag_view *), void *ctx)
+static bool each_field(const struct command *c, bool (*fn)(void *, const struct flag_view *),
+                       void *ctx)
 {
     size_t n;
     const struct config_field *fields = config_fields(c->noun, &n);
@@ -255,7 +275,8 @@ static bool each_field(const struct command *c, bool (*fn)(void *, const struct 
     return true;
 }
 
-void command_flags_each(const struct command *c, bool (*fn)(void *ctx, const struct flag_view *f), void *ctx)
+void command_flags_each(const struct command *c, bool (*fn)(void *ctx, const struct flag_view *f),
+                        void *ctx)
 {
     if (c->groups & FLAGS_FIELDS && !each_field(c, fn, ctx))
         return;

@@ -37,7 +37,8 @@ void help_bash(FILE *out)
             fputs("\" ;;\n", out);
         }
     fputs("    esac\n"
-          "    local all=\"", out);
+          "    local all=\"",
+          out);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "%s%s", i ? "|" : "", all[i].words);
     fputs("\"\n"
@@ -60,7 +61,8 @@ void help_bash(FILE *out)
 int run_completion(struct call *c)
 {
     if (strcmp(call_arg(c, 0), "bash") != 0) {
-        fprintf(stderr, "meridian: completion is there for bash, not for \"%.32s\"\n", call_arg(c, 0));
+        fprintf(stderr, "meridian: completion is there for bash, not for \"%.32s\"\n",
+                call_arg(c, 0));
         return ADMIN_USAGE;
     }
     help_bash(stdout);

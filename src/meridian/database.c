@@ -26,8 +26,8 @@ static int print_judgement(const struct call *c, const struct model *m, const st
 {
     if (c->json) {
         session_json(json_pack("{s:I, s:b, s:o, s:o}", "revision", (json_int_t)m->revision, "ok",
-                               diag->errors == 0, "errors", admin_findings(diag, DIAG_ERROR), "warnings",
-                               admin_findings(diag, DIAG_WARNING)));
+                               diag->errors == 0, "errors", admin_findings(diag, DIAG_ERROR),
+                               "warnings", admin_findings(diag, DIAG_WARNING)));
         return diag->errors ? ADMIN_REFUSED : ADMIN_DONE;
     }
     for (size_t i = 0; i < diag->n; i++) {
@@ -77,11 +77,10 @@ int run_reload(struct call *c)
         return session_json(reply);
     json_t *files = json_object_get(reply, "reloaded"), *file;
     size_t i;
-    json_array_foreach (files, i, file)
-        if (json_is_string(file))
-            session_line(json_string_value(file));
-    printf("%zu files read again; revision %" JSON_INTEGER_FORMAT " is serving\n", json_array_size(files),
-           json_integer_value(json_object_get(reply, "revision")));
+    json_array_foreach(files, i, file) if (json_is_string(file))
+        session_line(json_string_value(file));
+    printf("%zu files read again; revision %" JSON_INTEGER_FORMAT " is serving\n",
+           json_array_size(files), json_integer_value(json_object_get(reply, "revision")));
     json_decref(reply);
     return ADMIN_DONE;
 }

@@ -28,7 +28,8 @@ static void print_client(const json_t *client)
         print_pair("  place", place);
         return;
     }
-    static const char *const keys[] = {"continent", "country", "subdivision", "city", "asn", "lat", "lon"};
+    static const char *const keys[] = {"continent", "country", "subdivision", "city",
+                                       "asn",       "lat",     "lon"};
     printf("%-10s", "  place");
     bool any = false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -50,8 +51,10 @@ static void print_steps(const json_t *steps)
     json_t *step;
     if (json_array_size(steps) > 0)
         puts("\nsteps");
-    json_array_foreach (steps, i, step) {
-        char *name = item_text(json_object_get(step, "step")), *text = item_text(json_object_get(step, "text"));
+    json_array_foreach(steps, i, step)
+    {
+        char *name = item_text(json_object_get(step, "step")),
+             *text = item_text(json_object_get(step, "text"));
         if (name && text) {
             text_clean(name);
             text_clean(text);
@@ -64,22 +67,25 @@ static void print_steps(const json_t *steps)
 
 static bool print_candidates(const json_t *candidates)
 {
-    static const char *const head[] = {"REGION", "ADDRESS", "GROUP", "WEIGHT", "AVAILABLE", "VERDICT", NULL};
-    static const char *const keys[] = {"region", "address", "group", "weight", "available", "verdict"};
+    static const char *const head[] = {"REGION",    "ADDRESS", "GROUP", "WEIGHT",
+                                       "AVAILABLE", "VERDICT", NULL};
+    static const char *const keys[] = {"region", "address",   "group",
+                                       "weight", "available", "verdict"};
     struct table t;
     size_t i;
     json_t *candidate;
     table_start(&t, head, 1u << 2 | 1u << 3 | 1u << 4);
-    json_array_foreach (candidates, i, candidate)
-        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-            const json_t *value = json_object_get(candidate, keys[k]);
-            char *text = json_is_real(value) ? NULL : item_text(value);
-            if (json_is_real(value))
-                table_cell(&t, "%.2f", json_real_value(value));
-            else
-                table_cell(&t, "%s", text ? text : "");
-            free(text);
-        }
+    json_array_foreach(candidates, i, candidate) for (size_t k = 0; k < sizeof keys / sizeof *keys;
+                                                      k++)
+    {
+        const json_t *value = json_object_get(candidate, keys[k]);
+        char *text = json_is_real(value) ? NULL : item_text(value);
+        if (json_is_real(value))
+            table_cell(&t, "%.2f", json_real_value(value));
+        else
+            table_cell(&t, "%s", text ? text : "");
+        free(text);
+    }
     if (json_array_size(candidates) > 0)
         puts("\ncandidates");
     else
@@ -89,7 +95,8 @@ static bool print_candidates(const json_t *candidates)
 
 static int print_explanation(const json_t *j)
 {
-    char *name = item_text(json_object_get(j, "name")), *type = item_text(json_object_get(j, "type"));
+    char *name = item_text(json_object_get(j, "name")),
+         *type = item_text(json_object_get(j, "type"));
     if (name && type) {
         text_clean(name);
         text_clean(type);
@@ -107,8 +114,7 @@ static int print_explanation(const json_t *j)
     print_pair("rcode", json_object_get(j, "rcode"));
     size_t i;
     json_t *answer, *answers = json_object_get(j, "answers");
-    json_array_foreach (answers, i, answer)
-        print_pair("answer", answer);
+    json_array_foreach(answers, i, answer) print_pair("answer", answer);
     if (json_array_size(answers) == 0)
         printf("%-10s (empty)\n", "answer");
     print_pair("region", json_object_get(j, "region"));
@@ -123,11 +129,12 @@ int run_explain(struct call *c)
     struct ip ip;
     struct ip_prefix prefix;
     if (client && !ip_parse(client, &ip) && !ip_prefix_parse(client, &prefix))
-        return session_fail_text(ADMIN_REFUSED,
-                                 "--client: \"%.64s\" is neither an address nor a network (81.2.69.0/24)",
-                                 client);
-    json_t *reply, *request = json_pack("{s:s, s:s, s:s, s:s*}", "op", "explain", "name", call_arg(c, 0),
-                                        "type", type ? type : "A", "client", client);
+        return session_fail_text(
+            ADMIN_REFUSED, "--client: \"%.64s\" is neither an address nor a network (81.2.69.0/24)",
+            client);
+    json_t *reply,
+        *request = json_pack("{s:s, s:s, s:s, s:s*}", "op", "explain", "name", call_arg(c, 0),
+                             "type", type ? type : "A", "client", client);
     int code = session_ask(c, request, CALL_TIMEOUT_MS, &reply);
     if (code)
         return code;

@@ -79,11 +79,11 @@ static json_t *lookup_here(const struct databases *d, const struct ip *ip)
         const struct geo_db_info *info = geo_db_info(d->db[i]);
         struct ip_prefix prefix;
         const struct geo_place *place = geo_db_lookup(d->db[i], ip, &prefix);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "path", info->path, "type",
-                                              info->type, "network",
-                                              place ? json_string(ip_prefix_format(&prefix, network))
-                                                    : json_null(),
-                                              "place", place_json(place)));
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:o, s:o}", "path", info->path, "type", info->type, "network",
+                      place ? json_string(ip_prefix_format(&prefix, network)) : json_null(),
+                      "place", place_json(place)));
     }
     return json_pack("{s:s, s:o, s:[]}", "address", ip_format(ip, text), "databases", list, "own");
 }
@@ -107,14 +107,17 @@ static void print_place(const json_t *place)
 
 static void print_lookup(const json_t *reply)
 {
-    json_t *db, *databases = json_object_get(reply, "databases"), *own = json_object_get(reply, "own");
+    json_t *db, *databases = json_object_get(reply, "databases"),
+                *own = json_object_get(reply, "own");
     size_t i;
     session_line(json_string_value(json_object_get(reply, "address")));
-    json_array_foreach (databases, i, db) {
+    json_array_foreach(databases, i, db)
+    {
         const char *network = json_string_value(json_object_get(db, "network"));
         const char *type = json_string_value(json_object_get(db, "type"));
         const char *path = json_string_value(json_object_get(db, "path"));
-        printf("%s %s (%s)\n", network ? network : "nothing", network ? "by" : "in", type ? type : "-");
+        printf("%s %s (%s)\n", network ? network : "nothing", network ? "by" : "in",
+               type ? type : "-");
         printf("  %-12s %s\n", "database", path ? path : "-");
         print_place(json_object_get(db, "place"));
     }
@@ -131,14 +134,15 @@ int run_geo_lookup(struct call *c)
     struct diag diag = {0};
     struct ip ip;
     if (!ip_parse(call_arg(c, 0), &ip))
-        return session_fail_text(ADMIN_REFUSED, "\"%.64s\" is not an IPv4 or IPv6 address", call_arg(c, 0));
+        return session_fail_text(ADMIN_REFUSED, "\"%.64s\" is not an IPv4 or IPv6 address",
+                                 call_arg(c, 0));
     struct admin_holder daemon;
     enum err e = session_daemon(c, &daemon, &diag);
     json_t *reply = NULL;
     if (!e && daemon.held) {
-        int code = session_ask_at(daemon.control, json_pack("{s:s, s:s}", "op", "geo-lookup", "address",
-                                                            call_arg(c, 0)),
-                                  CALL_TIMEOUT_MS, &reply);
+        int code = session_ask_at(
+            daemon.control, json_pack("{s:s, s:s}", "op", "geo-lookup", "address", call_arg(c, 0)),
+            CALL_TIMEOUT_MS, &reply);
         if (code)
             return code;
         json_object_del(reply, "ok");
@@ -166,27 +170,31 @@ static json_t *status_here(const struct databases *d)
         const struct geo_db_info *info = geo_db_info(d->db[i]);
         char built[TIME_TEXT_MAX];
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "path", info->path, "type", info->type,
-                            "built", time_format_s((int64_t)info->build_epoch * 1000, built), "size",
-                            (json_int_t)info->size_bytes, "records", (json_int_t)info->records, "networks",
-                            (json_int_t)info->ranges_v4 + info->ranges_v6, "stale", 0));
+            list,
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "path", info->path, "type", info->type,
+                      "built", time_format_s((int64_t)info->build_epoch * 1000, built), "size",
+                      (json_int_t)info->size_bytes, "records", (json_int_t)info->records,
+                      "networks", (json_int_t)info->ranges_v4 + info->ranges_v6, "stale", 0));
     }
     return json_pack("{s:o}", "databases", list);
 }
 
 static int print_status(const json_t *reply)
 {
-    static const char *const head[] = {"DATABASE", "TYPE", "BUILT", "SIZE", "RECORDS", "NETWORKS", NULL};
+    static const char *const head[] = {"DATABASE", "TYPE",     "BUILT", "SIZE",
+                                       "RECORDS",  "NETWORKS", NULL};
     struct table t;
     table_start(&t, head, 1u << 3 | 1u << 4 | 1u << 5);
     json_t *db, *databases = json_object_get(reply, "databases");
     size_t i;
-    json_array_foreach (databases, i, db) {
+    json_array_foreach(databases, i, db)
+    {
         static const char *const keys[] = {"path", "type", "built", "size", "records", "networks"};
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
             char *text = item_text(json_object_get(db, keys[k]));
             bool stale = k == 0 && json_is_true(json_object_get(db, "stale"));
-            table_cell(&t, "%s%s", text ? text : "", stale ? " (changed since: meridian reload)" : "");
+            table_cell(&t, "%s%s", text ? text : "",
+                       stale ? " (changed since: meridian reload)" : "");
             free(text);
         }
     }
@@ -200,8 +208,8 @@ int run_geo_status(struct call *c)
     enum err e = session_daemon(c, &daemon, &diag);
     json_t *reply = NULL;
     if (!e && daemon.held) {
-        int code = session_ask_at(daemon.control, json_pack("{s:s}", "op", "geo-status"), CALL_TIMEOUT_MS,
-                                  &reply);
+        int code = session_ask_at(daemon.control, json_pack("{s:s}", "op", "geo-status"),
+                                  CALL_TIMEOUT_MS, &reply);
         if (code)
             return code;
         json_object_del(reply, "ok");

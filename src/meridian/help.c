@@ -4,9 +4,9 @@
 #include "model/settings.h"
 #include <string.h>
 
-static const char exit_statuses[] =
-    "Exit status: 0 done, 1 refused, 2 usage, 3 not found, 4 the daemon is needed and not reachable, "
-    "5 conflict with a newer revision.\n";
+static const char exit_statuses[] = "Exit status: 0 done, 1 refused, 2 usage, 3 not found, 4 the "
+                                    "daemon is needed and not reachable, "
+                                    "5 conflict with a newer revision.\n";
 
 static bool begins_with(const struct command *c, const char *const *arg, size_t n)
 {
@@ -28,7 +28,8 @@ const struct command *help_find(const char *const *arg, size_t n, bool *noun)
     char words[200] = "";
     size_t used = 0;
     for (size_t i = 0; i < n && used < sizeof words; i++)
-        used += (size_t)snprintf(words + used, sizeof words - used, "%s%.60s", i ? " " : "", arg[i]);
+        used +=
+            (size_t)snprintf(words + used, sizeof words - used, "%s%.60s", i ? " " : "", arg[i]);
     *noun = false;
     for (size_t i = 0; i < count; i++) {
         *noun |= n > 0 && begins_with(&all[i], arg, n);
@@ -75,8 +76,10 @@ static bool print_flag(void *ctx, const struct flag_view *f)
 {
     struct flag_out *o = ctx;
     char usage[100];
-    const char *fallback = f->field && f->field->fallback && f->field->fallback[0] ? f->field->fallback : NULL;
-    snprintf(usage, sizeof usage, "--%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+    const char *fallback =
+        f->field && f->field->fallback && f->field->fallback[0] ? f->field->fallback : NULL;
+    snprintf(usage, sizeof usage, "--%s%s%s", f->name, f->value ? " " : "",
+             f->value ? f->value : "");
     if (o->n++ == 0 && !o->markdown)
         fputs("\nFlags:\n", o->out);
     if (o->markdown)
@@ -114,7 +117,9 @@ static void markdown_settings(FILE *out)
 {
     size_t n;
     const struct model_setting_info *info = model_settings_table(&n);
-    fputs("\nThe settings:\n\n| setting | default | what it is | accepts |\n| --- | --- | --- | --- |\n", out);
+    fputs("\nThe settings:\n\n| setting | default | what it is | accepts |\n| --- | --- | --- | "
+          "--- |\n",
+          out);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "| `%s` | %s%s%s | %s%s | %s |\n", info[i].key, info[i].fallback[0] ? "`" : "",
                 info[i].fallback, info[i].fallback[0] ? "`" : "", info[i].help,
@@ -126,28 +131,36 @@ void help_markdown(FILE *out)
     size_t n, globals;
     const struct command *all = commands(&n);
     const struct command_flag *global = flags_global(&globals);
-    fputs("# The command line\n\n"
-          "This page is made by `meridian help --markdown` from the table of commands.\n\n"
-          "`meridian <noun> <verb> [name] [--flags]`. Flags may stand anywhere, as `--flag VALUE` or "
-          "`--flag=VALUE`; `--` ends them. An empty value (`--probe=`) gives a field its default back; "
-          "a yes-or-no flag is also written `--verify` and `--no-verify`.\n\n"
-          "Every command takes:\n\n",
-          out);
+    fputs(
+        "# The command line\n\n"
+        "This page is made by `meridian help --markdown` from the table of commands.\n\n"
+        "`meridian <noun> <verb> [name] [--flags]`. Flags may stand anywhere, as `--flag VALUE` or "
+        "`--flag=VALUE`; `--` ends them. An empty value (`--probe=`) gives a field its default "
+        "back; "
+        "a yes-or-no flag is also written `--verify` and `--no-verify`.\n\n"
+        "Every command takes:\n\n",
+        out);
     struct flag_out o = {.out = out, .markdown = true};
     for (size_t i = 0; i < globals; i++) {
         struct flag_view v = {global[i].name, global[i].value, global[i].help, NULL, false};
         print_flag(&o, &v);
     }
-    fputs("\n"
-          "Lists are aligned tables on a terminal and tab-separated when piped; the first line names the "
-          "columns in both, and `-` stands for nothing. With `--json` a list is a JSON array, one item an "
-          "object; `log --json` is one object a line. Errors are one sentence a finding on standard "
-          "error.\n\n"
-          "While the daemon runs, an edit goes through it: the command returns when the new revision serves "
-          "(`revision 7 is serving`), or says why it was refused. Without a daemon it is compiled and stored. "
-          "When the daemon holds the database and does not answer, nothing is stored and the exit status is "
-          "4.\n\n",
-          out);
+    fputs(
+        "\n"
+        "Lists are aligned tables on a terminal and tab-separated when piped; the first line names "
+        "the "
+        "columns in both, and `-` stands for nothing. With `--json` a list is a JSON array, one "
+        "item an "
+        "object; `log --json` is one object a line. Errors are one sentence a finding on standard "
+        "error.\n\n"
+        "While the daemon runs, an edit goes through it: the command returns when the new revision "
+        "serves "
+        "(`revision 7 is serving`), or says why it was refused. Without a daemon it is compiled "
+        "and stored. "
+        "When the daemon holds the database and does not answer, nothing is stored and the exit "
+        "status is "
+        "4.\n\n",
+        out);
     fputs(exit_statuses, out);
     for (size_t i = 0; i < n; i++) {
         const struct command *c = &all[i];
@@ -178,7 +191,8 @@ int run_help(struct call *c)
     else if (c->args_n == 0)
         help_summary(stdout);
     else {
-        fprintf(stderr, "meridian: no command is called \"%.60s\": `meridian help` lists them\n", c->arg[0]);
+        fprintf(stderr, "meridian: no command is called \"%.60s\": `meridian help` lists them\n",
+                c->arg[0]);
         return ADMIN_USAGE;
     }
     return ADMIN_DONE;

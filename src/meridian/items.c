@@ -8,7 +8,8 @@ static char *join(const json_t *list, const char *between)
     char *out = strdup("");
     size_t i;
     json_t *value;
-    json_array_foreach (list, i, value) {
+    json_array_foreach(list, i, value)
+    {
         char *text = item_text(value), *next = NULL;
         if (!out || !text || asprintf(&next, "%s%s%s", out, i ? between : "", text) < 0)
             next = NULL;
@@ -24,7 +25,8 @@ static char *join_server(const json_t *j)
 {
     char *addresses = join(json_object_get(j, "addresses"), ","), *out = NULL;
     const char *name = json_string_value(json_object_get(j, "name"));
-    if (addresses && asprintf(&out, "%s%s%s", name ? name : "", addresses[0] ? "=" : "", addresses) < 0)
+    if (addresses &&
+        asprintf(&out, "%s%s%s", name ? name : "", addresses[0] ? "=" : "", addresses) < 0)
         out = NULL;
     free(addresses);
     return out;
@@ -55,7 +57,8 @@ char *item_text(const json_t *value)
     }
 }
 
-json_t *item_json(const struct model *m, enum config_noun noun, const char *parent, const void *item)
+json_t *item_json(const struct model *m, enum config_noun noun, const char *parent,
+                  const void *item)
 {
     json_t *j = config_item_json(m, noun, item, true);
     if (j && noun == NOUN_ENDPOINT)
@@ -65,9 +68,11 @@ json_t *item_json(const struct model *m, enum config_noun noun, const char *pare
     return j;
 }
 
-void items_endpoints(const struct model *m, const char *service, const char *region, struct table *t)
+void items_endpoints(const struct model *m, const char *service, const char *region,
+                     struct table *t)
 {
-    static const char *const head[] = {"SERVICE", "REGION", "ADDRESS", "WEIGHT", "PRIORITY", "PROBE", NULL};
+    static const char *const head[] = {"SERVICE",  "REGION", "ADDRESS", "WEIGHT",
+                                       "PRIORITY", "PROBE",  NULL};
     table_start(t, head, 1u << 3 | 1u << 4);
     for (uint32_t i = 0; i < m->services_n; i++) {
         const struct model_service *s = &m->services[i];

@@ -47,7 +47,8 @@ static bool parse_ms(const char *text, double *ms)
 
 static bool may_be_measured(enum model_where kind)
 {
-    return kind == WHERE_NET || kind == WHERE_ASN || kind == WHERE_COUNTRY || kind == WHERE_CONTINENT;
+    return kind == WHERE_NET || kind == WHERE_ASN || kind == WHERE_COUNTRY ||
+           kind == WHERE_CONTINENT;
 }
 
 struct csv {
@@ -78,7 +79,8 @@ static void read_line(struct csv *csv, char *line, unsigned number)
     if (model_place_parse(column[0], csv->arena, &place, where, csv->diag) != ERR_OK)
         return;
     if (!may_be_measured(place.kind))
-        diag_error(csv->diag, ERR_INVALID, where, "\"%s\" is not net, asn, country or continent", column[0]);
+        diag_error(csv->diag, ERR_INVALID, where, "\"%s\" is not net, asn, country or continent",
+                   column[0]);
     item_name(column[1], region);
     if (!model_region(csv->m, region))
         diag_error(csv->diag, ERR_NOT_FOUND, where, "no region is called \"%.64s\"", column[1]);
@@ -86,13 +88,15 @@ static void read_line(struct csv *csv, char *line, unsigned number)
         diag_error(csv->diag, ERR_INVALID, where,
                    "\"%.32s\" is not a number of milliseconds above 0, at most 60000", column[2]);
     if (csv->diag->errors == errors)
-        json_array_append_new(csv->rows, json_pack("{s:s, s:s, s:f}", "where", place.text, "region", region,
-                                                   "ms", ms));
+        json_array_append_new(csv->rows, json_pack("{s:s, s:s, s:f}", "where", place.text, "region",
+                                                   region, "ms", ms));
 }
 
-json_t *latency_parse(const char *text, size_t len, const char *path, const struct model *m, struct diag *diag)
+json_t *latency_parse(const char *text, size_t len, const char *path, const struct model *m,
+                      struct diag *diag)
 {
-    struct csv csv = {.m = m, .path = path, .diag = diag, .arena = arena_create(0), .rows = json_array()};
+    struct csv csv = {
+        .m = m, .path = path, .diag = diag, .arena = arena_create(0), .rows = json_array()};
     const char *line = text, *end = text + len;
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         line += 3; /* a byte order mark */

@@ -53,7 +53,8 @@ static void probe_target(const struct model_probe *p, struct table *t)
     if (p->type == PROBE_EXEC)
         table_cell(t, "%s", p->command ? p->command : "");
     else if (p->type == PROBE_DNS)
-        table_cell(t, "%s %s", p->qname ? p->qname : "the service's name", p->qtype ? p->qtype : "A");
+        table_cell(t, "%s %s", p->qname ? p->qname : "the service's name",
+                   p->qtype ? p->qtype : "A");
     else if (p->type == PROBE_TCP)
         table_cell(t, "port %" PRId64, p->port);
     else
@@ -109,7 +110,8 @@ static void latencies(const struct model *m, struct table *t)
 
 static void services(const struct model *m, struct table *t)
 {
-    static const char *const head[] = {"SERVICE", "POLICY", "TTL", "PROBE", "MAP", "ENDPOINTS", NULL};
+    static const char *const head[] = {"SERVICE", "POLICY",    "TTL", "PROBE",
+                                       "MAP",     "ENDPOINTS", NULL};
     table_start(t, head, 1u << 2 | 1u << 5);
     for (uint32_t i = 0; i < m->services_n; i++) {
         const struct model_service *s = &m->services[i];
@@ -147,15 +149,15 @@ static json_t *list_json(const struct model *m, enum config_noun noun, const cha
         for (uint32_t i = 0; i < m->services_n; i++)
             for (uint32_t k = 0; k < m->services[i].endpoints_n; k++)
                 if (!only || strcmp(only, m->services[i].name) == 0)
-                    json_array_append_new(
-                        list, item_json(m, noun, m->services[i].name, &m->services[i].endpoints[k]));
+                    json_array_append_new(list, item_json(m, noun, m->services[i].name,
+                                                          &m->services[i].endpoints[k]));
         break;
     case NOUN_RULE:
         for (uint32_t i = 0; i < m->maps_n; i++)
             for (uint32_t k = 0; k < m->maps[i].rules_n; k++)
                 if (!only || strcmp(only, m->maps[i].name) == 0)
-                    json_array_append_new(list,
-                                          item_json(m, noun, m->maps[i].name, &m->maps[i].rules[k]));
+                    json_array_append_new(
+                        list, item_json(m, noun, m->maps[i].name, &m->maps[i].rules[k]));
         break;
     default:
         break;
@@ -163,7 +165,8 @@ static json_t *list_json(const struct model *m, enum config_noun noun, const cha
     return list;
 }
 
-static void list_table(const struct model *m, enum config_noun noun, const char *only, struct table *t)
+static void list_table(const struct model *m, enum config_noun noun, const char *only,
+                       struct table *t)
 {
     switch (noun) {
     case NOUN_ZONE:
@@ -193,7 +196,8 @@ static void list_table(const struct model *m, enum config_noun noun, const char 
     }
 }
 
-/* Endpoints and rules may be asked for by service or map; one that does not exist is no empty list. */
+/* Endpoints and rules may be asked for by service or map; one that does not exist is no empty list.
+ */
 static enum err narrow(const struct model *m, const struct call *c, char only[MODEL_HOST_TEXT_MAX],
                        struct diag *diag)
 {

@@ -27,10 +27,11 @@ static int read_filter(const struct call *c, struct filter *f)
                          : since               ? 0
                                                : LINES_SHOWN};
     if (since && !moment_parse(since, clock_wall_ms(), -1, &f->since_ms))
-        return session_fail_text(ADMIN_REFUSED,
-                                 "--since: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
-                                 "duration back from now (2h)",
-                                 since);
+        return session_fail_text(
+            ADMIN_REFUSED,
+            "--since: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
+            "duration back from now (2h)",
+            since);
     if (limit && (!model_integer_parse(limit, &f->limit) || f->limit < 0 || f->limit > UINT32_MAX))
         return session_fail_text(ADMIN_REFUSED, "--limit: \"%.32s\" is not a whole number", limit);
     return ADMIN_DONE;
@@ -39,10 +40,11 @@ static int read_filter(const struct call *c, struct filter *f)
 static json_t *event_json(const struct store_event *e)
 {
     char when[TIME_TEXT_MAX];
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", (json_int_t)e->id, "time",
-                     time_format(e->wall_ms, when), "level", e->level, "kind", e->kind, "service",
-                     e->service ? e->service : "", "region", e->region ? e->region : "", "endpoint",
-                     e->endpoint ? e->endpoint : "", "line", e->line, "revision", (json_int_t)e->revision);
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", (json_int_t)e->id,
+                     "time", time_format(e->wall_ms, when), "level", e->level, "kind", e->kind,
+                     "service", e->service ? e->service : "", "region", e->region ? e->region : "",
+                     "endpoint", e->endpoint ? e->endpoint : "", "line", e->line, "revision",
+                     (json_int_t)e->revision);
 }
 
 static void print_compact(json_t *j)
@@ -95,8 +97,8 @@ static json_t *follow_request(const struct filter *f)
     return j;
 }
 
-/* Has the reader of our output gone (`meridian log --follow | head`)? A write would say so, but there
- * may be none for hours. */
+/* Has the reader of our output gone (`meridian log --follow | head`)? A write would say so, but
+ * there may be none for hours. */
 static bool reader_gone(void)
 {
     struct pollfd p = {.fd = STDOUT_FILENO};
@@ -130,10 +132,11 @@ static int follow(struct call *c, const struct filter *f)
     json_t *first = NULL;
     enum err e = session_daemon(c, &daemon, &diag);
     if (!e && !daemon.held)
-        e = diag_error(&diag, ERR_UNREACHABLE, "",
-                       "log --follow needs the daemon, and none runs on %s: without --follow the log is "
-                       "read from the database",
-                       c->db);
+        e = diag_error(
+            &diag, ERR_UNREACHABLE, "",
+            "log --follow needs the daemon, and none runs on %s: without --follow the log is "
+            "read from the database",
+            c->db);
     if (!e) {
         json_t *request = follow_request(f);
         e = admin_stream_open(daemon.control, request, CALL_TIMEOUT_MS, &stream, &first, &diag);

@@ -1,9 +1,11 @@
-/* meridian: the command line. Read the arguments, run the row of the table, see that the output arrived. */
+/* meridian: the command line. Read the arguments, run the row of the table, see that the output
+ * arrived. */
 #include "help.h"
 #include "session.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +56,15 @@ static int answer_without_command(const struct call *c, enum admin_code code)
 /* Output that did not arrive is a failure, unless its reader had enough (`| head`). */
 static int finish(int code)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (errno == EPIPE)
-            return code;
-        fprintf(stderr, "meridian: the output cannot be written: %s\n", strerror(errno));
-        return code ? code : ADMIN_REFUSED;
-    }
-    return code;
+    bool arrived = fflush(stdout) == 0;
+    if (arrived && !ferror(stdout))
+        return code;
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    if (poll(&p, 1, 0) > 0 && p.revents & POLLERR) /* the reader closed the pipe */
+        return code;
+    fprintf(stderr, "meridian: the output cannot be written%s%s\n", arrived ? "" : ": ",
+            arrived ? "" : strerror(errno));
+    return code ? code : ADMIN_REFUSED;
 }
 
 int main(int argc, char **argv)

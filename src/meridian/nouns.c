@@ -1,5 +1,5 @@
-/* nouns: add, set and remove, the same for every noun. The words of a row say which arguments there are;
- * the field flags become the fields of one edit. */
+/* nouns: add, set and remove, the same for every noun. The words of a row say which arguments there
+ * are; the field flags become the fields of one edit. */
 #include "change.h"
 #include "override.h"
 #include "runs.h"
@@ -66,7 +66,8 @@ static int submit(const struct call *c, const char *verb, json_t *fields)
         if (call_arg(c, 2))
             json_object_set_new(fields, "regions", comma_list(call_arg(c, 2)));
     }
-    json_t *edit = change_edit(verb, config_noun_name(noun), call_arg(c, 0), region, address, fields);
+    json_t *edit =
+        change_edit(verb, config_noun_name(noun), call_arg(c, 0), region, address, fields);
     struct change change = {.kind = REVISE_EDITS, .edits = json_pack("[o]", edit)};
     return change_submit(c, &change);
 }
@@ -88,8 +89,8 @@ int run_set(struct call *c)
     }
     if (state && (n > 0 || call_has(c, "dry-run") || call_has(c, "message"))) {
         json_decref(fields);
-        return session_fail_text(ADMIN_USAGE,
-                                 "--state is an override and no revision: give it in a command of its own");
+        return session_fail_text(
+            ADMIN_USAGE, "--state is an override and no revision: give it in a command of its own");
     }
     if (state) {
         json_decref(fields);
@@ -97,8 +98,9 @@ int run_set(struct call *c)
     }
     if (n == 0 && c->command->groups & FLAGS_FIELDS) {
         json_decref(fields);
-        return session_fail_text(ADMIN_USAGE, "%s needs a flag that says what to change: `meridian %s "
-                                              "--help` lists them",
+        return session_fail_text(ADMIN_USAGE,
+                                 "%s needs a flag that says what to change: `meridian %s "
+                                 "--help` lists them",
                                  c->command->words, c->command->words);
     }
     return submit(c, "set", fields);
@@ -114,11 +116,13 @@ static json_t *absolute_paths(const char *text)
 {
     json_t *parts = comma_list(text), *part, *out = json_string("");
     size_t i;
-    json_array_foreach (parts, i, part) {
+    json_array_foreach(parts, i, part)
+    {
         const char *p = json_string_value(part);
         p += strspn(p, " ");
         char *path = session_absolute(p);
-        json_t *next = json_sprintf("%s%s%s", json_string_value(out), i ? "," : "", path ? path : p);
+        json_t *next =
+            json_sprintf("%s%s%s", json_string_value(out), i ? "," : "", path ? path : p);
         free(path);
         json_decref(out);
         out = next;
@@ -132,7 +136,8 @@ int run_setting_set(struct call *c)
     const char *value = call_arg(c, 1);
     const struct model_setting_info *info = model_setting_info(call_arg(c, 0));
     bool paths = info && (info->kind == SETTING_PATHS || info->kind == SETTING_PATH);
-    return submit(c, "set", json_pack("{s:o}", "value", paths ? absolute_paths(value) : json_string(value)));
+    return submit(c, "set",
+                  json_pack("{s:o}", "value", paths ? absolute_paths(value) : json_string(value)));
 }
 
 int run_setting_unset(struct call *c)

@@ -1,7 +1,6 @@
 #include "override.h"
 #include "runs.h"
 
-
 #include "base/clock.h"
 #include "model/settings.h"
 #include <stdlib.h>
@@ -26,28 +25,35 @@ static int read_order(const struct call *c, const char *state, struct store_over
     for (size_t i = 0; i < 4; i++)
         known |= strcmp(state, states[i]) == 0;
     if (!known)
-        return session_fail_text(ADMIN_REFUSED, "--state: \"%.32s\" is not up, drain, down or auto", state);
-    const char *over = call_flag(c, "over"), *to = call_flag(c, "to"), *until = call_flag(c, "until");
+        return session_fail_text(ADMIN_REFUSED, "--state: \"%.32s\" is not up, drain, down or auto",
+                                 state);
+    const char *over = call_flag(c, "over"), *to = call_flag(c, "to"),
+               *until = call_flag(c, "until");
     const char *reason = call_flag(c, "reason");
     *o = (struct store_override){.state = state,
                                  .since_wall_ms = clock_wall_ms(),
                                  .author = session_author(c),
                                  .reason = reason ? reason : ""};
     if ((over || to) && strcmp(state, "drain") != 0)
-        return session_fail_text(ADMIN_USAGE, "--over and --to go with a drain, not with %s", state);
+        return session_fail_text(ADMIN_USAGE, "--over and --to go with a drain, not with %s",
+                                 state);
     if ((over || to) && c->command->noun == NOUN_ENDPOINT)
-        return session_fail_text(ADMIN_USAGE, "--over and --to drain regions: an endpoint drains at once");
+        return session_fail_text(ADMIN_USAGE,
+                                 "--over and --to drain regions: an endpoint drains at once");
     if (until && strcmp(state, "auto") == 0)
         return session_fail_text(ADMIN_USAGE, "--until goes with up, drain or down, not with auto");
     if (over && (!duration_parse(over, &o->over_ms) || o->over_ms < 0))
-        return session_fail_text(ADMIN_REFUSED, "--over: \"%.32s\" is not a duration: 10m is one", over);
+        return session_fail_text(ADMIN_REFUSED, "--over: \"%.32s\" is not a duration: 10m is one",
+                                 over);
     if (to && !model_share_parse(to, &o->to))
-        return session_fail_text(ADMIN_REFUSED, "--to: \"%.32s\" is not a share: 0 to 1, or 0%% to 100%%", to);
-    if (until && !moment_parse(until, o->since_wall_ms, 1, &o->until_wall_ms))
         return session_fail_text(ADMIN_REFUSED,
-                                 "--until: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
-                                 "duration from now (2h)",
-                                 until);
+                                 "--to: \"%.32s\" is not a share: 0 to 1, or 0%% to 100%%", to);
+    if (until && !moment_parse(until, o->since_wall_ms, 1, &o->until_wall_ms))
+        return session_fail_text(
+            ADMIN_REFUSED,
+            "--until: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
+            "duration from now (2h)",
+            until);
     if (until && o->until_wall_ms <= o->since_wall_ms)
         return session_fail_text(ADMIN_REFUSED, "--until: %.40s is past already", until);
     return ADMIN_DONE;
@@ -55,8 +61,8 @@ static int read_order(const struct call *c, const char *state, struct store_over
 
 static json_t *order_request(const struct store_override *o)
 {
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "op", "override", "region", o->region, "state",
-                          o->state, "author", o->author, "reason", o->reason);
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "op", "override", "region", o->region,
+                          "state", o->state, "author", o->author, "reason", o->reason);
     if (o->service) {
         json_object_set_new(j, "service", json_string(o->service));
         json_object_set_new(j, "address", json_string(o->address));
@@ -71,8 +77,8 @@ static json_t *order_request(const struct store_override *o)
 }
 
 /* Names as the model writes them; ERR_NOT_FOUND names what is missing. */
-static enum err resolve(const struct model *m, struct store_override *o, char *region, char *service,
-                        char *address, struct diag *diag)
+static enum err resolve(const struct model *m, struct store_override *o, char *region,
+                        char *service, char *address, struct diag *diag)
 {
     if (!model_name_canonical(o->region, region) || !model_region(m, region))
         return diag_error(diag, ERR_NOT_FOUND, "", "no region is called \"%.64s\"", o->region);
@@ -90,12 +96,13 @@ static enum err resolve(const struct model *m, struct store_override *o, char *r
     else if (!model_host_canonical(o->address, address))
         address[0] = '\0';
     for (uint32_t i = 0; i < s->endpoints_n; i++)
-        if (strcmp(s->endpoints[i].region, region) == 0 && strcmp(s->endpoints[i].address, address) == 0) {
+        if (strcmp(s->endpoints[i].region, region) == 0 &&
+            strcmp(s->endpoints[i].address, address) == 0) {
             o->address = address;
             return ERR_OK;
         }
-    return diag_error(diag, ERR_NOT_FOUND, "", "%s has no endpoint %.253s in %s", service, o->address,
-                      region);
+    return diag_error(diag, ERR_NOT_FOUND, "", "%s has no endpoint %.253s in %s", service,
+                      o->address, region);
 }
 
 static enum err store_order(const struct call *c, struct store_override *o, struct diag *diag)
@@ -142,9 +149,9 @@ static void print_order(const struct store_override *o, bool serving)
 static int print_done(const struct call *c, const struct store_override *o, bool serving)
 {
     if (c->json)
-        return session_json(
-            json_pack("{s:s, s:s*, s:s*, s:s, s:b}", "region", o->region, "service", o->service, "address",
-                      o->service ? o->address : NULL, "state", o->state, "serving", serving));
+        return session_json(json_pack("{s:s, s:s*, s:s*, s:s, s:b}", "region", o->region, "service",
+                                      o->service, "address", o->service ? o->address : NULL,
+                                      "state", o->state, "serving", serving));
     print_order(o, serving);
     return ADMIN_DONE;
 }
@@ -271,8 +278,8 @@ int run_release(struct call *c)
     size_t released = 0;
     enum err e = session_daemon(c, &daemon, &diag);
     if (!e && daemon.held) {
-        json_t *reply, *j = json_pack("{s:s, s:s, s:s}", "op", "release", "region", call_arg(c, 0), "author",
-                                      session_author(c));
+        json_t *reply, *j = json_pack("{s:s, s:s, s:s}", "op", "release", "region", call_arg(c, 0),
+                                      "author", session_author(c));
         int code = session_ask_at(daemon.control, j, CALL_TIMEOUT_MS, &reply);
         json_decref(reply);
         if (code)
@@ -284,7 +291,8 @@ int run_release(struct call *c)
         return session_fail(e, &diag);
     diag_fini(&diag);
     if (c->json)
-        return session_json(json_pack("{s:s, s:b}", "region", call_arg(c, 0), "serving", daemon.held));
+        return session_json(
+            json_pack("{s:s, s:b}", "region", call_arg(c, 0), "serving", daemon.held));
     if (daemon.held)
         printf("%s: released\n", call_arg(c, 0));
     else if (released)

@@ -1,5 +1,6 @@
-/* parse: argv to a call. Flags may stand anywhere, also before the command's words; whether a flag takes
- * a value is therefore looked up over all commands first, and judged for the one command afterwards. */
+/* parse: argv to a call. Flags may stand anywhere, also before the command's words; whether a flag
+ * takes a value is therefore looked up over all commands first, and judged for the one command
+ * afterwards. */
 #include "command.h"
 
 #include "model/nearest.h"
@@ -69,7 +70,8 @@ static size_t split_words(const char *words, const char *out[COMMAND_WORDS_MAX],
 }
 
 /* How many of the row's words the arguments begin with. */
-static size_t match_words(const struct command *row, const char *const *arg, size_t args_n, bool *whole)
+static size_t match_words(const struct command *row, const char *const *arg, size_t args_n,
+                          bool *whole)
 {
     const char *word[COMMAND_WORDS_MAX];
     size_t len[COMMAND_WORDS_MAX], n = split_words(row->words, word, len), i = 0;
@@ -83,11 +85,13 @@ static size_t match_words(const struct command *row, const char *const *arg, siz
 static const char *synonym(const char *word)
 {
     static const char *const pairs[][2] = {
-        {"create", "add"},   {"new", "add"},    {"delete", "remove"}, {"del", "remove"},
-        {"rm", "remove"},    {"update", "set"}, {"edit", "set"},      {"modify", "set"},
-        {"change", "set"},   {"get", "show"},   {"describe", "show"}, {"view", "show"},
-        {"ls", "list"},      {"validate", "check"}, {"import", "apply"}, {"restore", "rollback"},
-        {"version", "--version"}, {"settings", "show"}, {"config", "show"}, {"enable", "undrain"}};
+        {"create", "add"},       {"new", "add"},           {"delete", "remove"},
+        {"del", "remove"},       {"rm", "remove"},         {"update", "set"},
+        {"edit", "set"},         {"modify", "set"},        {"change", "set"},
+        {"get", "show"},         {"describe", "show"},     {"view", "show"},
+        {"ls", "list"},          {"validate", "check"},    {"import", "apply"},
+        {"restore", "rollback"}, {"version", "--version"}, {"settings", "show"},
+        {"config", "show"},      {"enable", "undrain"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (strcmp(word, pairs[i][0]) == 0)
             return pairs[i][1];
@@ -102,7 +106,8 @@ static void unknown_word(const char *const *arg, size_t args_n, size_t matched, 
     char known[64][32], list[600] = "", prefix[128] = "";
     size_t known_n = 0, used = 0;
     for (size_t i = 0; i < matched; i++)
-        used += (size_t)snprintf(prefix + used, sizeof prefix - used, "%s%.32s", i ? " " : "", arg[i]);
+        used +=
+            (size_t)snprintf(prefix + used, sizeof prefix - used, "%s%.32s", i ? " " : "", arg[i]);
     used = 0;
     for (size_t i = 0; i < n; i++) {
         const char *word[COMMAND_WORDS_MAX];
@@ -215,7 +220,8 @@ static bool is_yes_no_flag(const char *name, size_t len)
 }
 
 /* Takes argv[*i], a flag, and its value if it has one. */
-static enum admin_code take_flag(struct call *c, struct typed *t, int argc, char **argv, int *i, struct diag *diag)
+static enum admin_code take_flag(struct call *c, struct typed *t, int argc, char **argv, int *i,
+                                 struct diag *diag)
 {
     const char *text = argv[*i] + 2, *eq = strchr(text, '=');
     *t = (struct typed){.name = text, .len = eq ? (size_t)(eq - text) : strlen(text)};
@@ -240,8 +246,8 @@ static enum admin_code take_flag(struct call *c, struct typed *t, int argc, char
         }
         t->value = argv[++*i];
         /* --failback after 10m: the one value of two words. */
-        if (s.found.field && s.found.field->kind == FIELD_FAILBACK && strcmp(t->value, "after") == 0 &&
-            *i + 1 < argc && argv[*i + 1][0] != '-') {
+        if (s.found.field && s.found.field->kind == FIELD_FAILBACK &&
+            strcmp(t->value, "after") == 0 && *i + 1 < argc && argv[*i + 1][0] != '-') {
             snprintf(c->after, sizeof c->after, "after %s", argv[++*i]);
             t->value = c->after;
         }
@@ -300,8 +306,9 @@ static enum admin_code count_args(const struct call *c, struct diag *diag)
         p += *p == ' ';
     }
     if (c->args_n > most) {
-        diag_error(diag, ERR_USAGE, "", "\"%.100s\" is one word too many: meridian %s%s%s", c->arg[most],
-                   c->command->words, c->command->args[0] ? " " : "", c->command->args);
+        diag_error(diag, ERR_USAGE, "", "\"%.100s\" is one word too many: meridian %s%s%s",
+                   c->arg[most], c->command->words, c->command->args[0] ? " " : "",
+                   c->command->args);
         return ADMIN_USAGE;
     }
     return ADMIN_DONE;
@@ -338,7 +345,8 @@ enum admin_code call_parse(struct call *c, int argc, char **argv, struct diag *d
             if (code)
                 return code;
         } else if (flags && a[0] == '-' && a[1]) {
-            diag_error(diag, ERR_USAGE, "", "\"%.32s\" is not a flag: they begin with two dashes", a);
+            diag_error(diag, ERR_USAGE, "", "\"%.32s\" is not a flag: they begin with two dashes",
+                       a);
             return ADMIN_USAGE;
         } else if (c->args_n == CALL_ARGS_MAX) {
             diag_error(diag, ERR_USAGE, "", "too many words: %d is the most", CALL_ARGS_MAX);

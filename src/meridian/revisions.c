@@ -22,10 +22,10 @@ static bool add_revision(void *ctx, const struct store_revision *r)
     char when[TIME_TEXT_MAX];
     time_format_s(r->wall_ms, when);
     if (h->list) {
-        json_array_append_new(h->list,
-                              json_pack("{s:I, s:s, s:s, s:s, s:s, s:I}", "revision", (json_int_t)r->revision,
-                                        "time", when, "author", r->author, "verb", r->verb, "message",
-                                        r->message, "changes", (json_int_t)r->changes_n));
+        json_array_append_new(h->list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:I}", "revision",
+                                                 (json_int_t)r->revision, "time", when, "author",
+                                                 r->author, "verb", r->verb, "message", r->message,
+                                                 "changes", (json_int_t)r->changes_n));
         return true;
     }
     table_cell(&h->table, "%" PRId64, r->revision);
@@ -41,15 +41,18 @@ static bool add_revision(void *ctx, const struct store_revision *r)
 static int read_count(const char *flag, const char *text, int64_t *out)
 {
     if (!model_integer_parse(text, out) || *out < 0 || *out > UINT32_MAX)
-        return session_fail_text(ADMIN_REFUSED, "--%s: \"%.32s\" is not a whole number", flag, text);
+        return session_fail_text(ADMIN_REFUSED, "--%s: \"%.32s\" is not a whole number", flag,
+                                 text);
     return ADMIN_DONE;
 }
 
 int run_history(struct call *c)
 {
-    static const char *const head[] = {"REVISION", "TIME", "AUTHOR", "CHANGES", "WHAT", "MESSAGE", NULL};
+    static const char *const head[] = {"REVISION", "TIME",    "AUTHOR", "CHANGES",
+                                       "WHAT",     "MESSAGE", NULL};
     int64_t limit = HISTORY_SHOWN;
-    int code = call_flag(c, "limit") ? read_count("limit", call_flag(c, "limit"), &limit) : ADMIN_DONE;
+    int code =
+        call_flag(c, "limit") ? read_count("limit", call_flag(c, "limit"), &limit) : ADMIN_DONE;
     if (code)
         return code;
     struct diag diag = {0};
@@ -76,7 +79,8 @@ static int read_revision(const char *text, int64_t head, int64_t *out)
     if (!model_integer_parse(text, out) || *out < 0)
         return session_fail_text(ADMIN_REFUSED, "\"%.32s\" is not the number of a revision", text);
     if (*out > head)
-        return session_fail_text(ADMIN_NOT_FOUND, "revision %" PRId64 " does not exist: %" PRId64 " is the newest",
+        return session_fail_text(ADMIN_NOT_FOUND,
+                                 "revision %" PRId64 " does not exist: %" PRId64 " is the newest",
                                  *out, head);
     return ADMIN_DONE;
 }
@@ -115,10 +119,10 @@ static int print_changes(const struct call *c, const struct config_changes *chan
         const struct config_change *change = &changes->change[i];
         char *text = list ? NULL : config_change_text(change);
         if (list)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "noun",
-                                                  config_noun_name(change->noun), "name", change->key,
-                                                  "before", item_or_null(change->before), "after",
-                                                  item_or_null(change->after)));
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:o, s:o}", "noun", config_noun_name(change->noun),
+                                "name", change->key, "before", item_or_null(change->before),
+                                "after", item_or_null(change->after)));
         else if (text)
             puts(text);
         free(text);

@@ -90,9 +90,8 @@ int session_refused(const json_t *reply)
     size_t i;
     if (json_array_size(findings) == 0)
         complain("", "", error ? error : "the daemon refused and did not say why");
-    json_array_foreach (findings, i, finding)
-        if (json_is_string(finding))
-            complain("", "", json_string_value(finding));
+    json_array_foreach(findings, i, finding) if (json_is_string(finding))
+        complain("", "", json_string_value(finding));
     int code = (int)json_integer_value(json_object_get(reply, "code"));
     return code >= ADMIN_REFUSED && code <= ADMIN_CONFLICT ? code : ADMIN_REFUSED;
 }
@@ -101,7 +100,8 @@ int session_ask_at(const char *control, json_t *request, int64_t timeout_ms, jso
 {
     struct diag diag = {0};
     *reply = NULL;
-    enum err e = request ? admin_call(control, request, timeout_ms, reply, &diag) : (enum err)ERR_NOMEM;
+    enum err e =
+        request ? admin_call(control, request, timeout_ms, reply, &diag) : (enum err)ERR_NOMEM;
     json_decref(request);
     if (e)
         return session_fail(e, &diag);

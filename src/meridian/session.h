@@ -13,7 +13,8 @@
 
 /* Prints the errors of diag (the text of e when it has none) and empties it. */
 int session_fail(enum err e, struct diag *diag);
-int session_fail_text(enum admin_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int session_fail_text(enum admin_code code, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Prints the warnings of diag on stderr. */
 void session_warn(const struct diag *diag);
 
@@ -22,9 +23,11 @@ enum err session_open(const struct call *c, struct store **out, struct diag *dia
 enum err session_model(const struct call *c, struct model **out, struct diag *diag) WARN_UNUSED;
 
 /* Which daemon runs on the database, if any. */
-enum err session_daemon(const struct call *c, struct admin_holder *out, struct diag *diag) WARN_UNUSED;
-/* Asks the daemon. ADMIN_DONE with a new *reply; else it has been said on stderr and that is the exit
- * status: ADMIN_UNREACHABLE without a daemon, or the daemon's own refusal. request is taken. */
+enum err session_daemon(const struct call *c, struct admin_holder *out,
+                        struct diag *diag) WARN_UNUSED;
+/* Asks the daemon. ADMIN_DONE with a new *reply; else it has been said on stderr and that is the
+ * exit status: ADMIN_UNREACHABLE without a daemon, or the daemon's own refusal. request is taken.
+ */
 int session_ask(const struct call *c, json_t *request, int64_t timeout_ms, json_t **reply);
 /* The same with a daemon that was found before. */
 int session_ask_at(const char *control, json_t *request, int64_t timeout_ms, json_t **reply);

@@ -52,7 +52,8 @@ static enum err not_found(const struct model *m, const struct call *c, const cha
         return diag_error(diag, ERR_NOT_FOUND, "", "%s has no endpoint %.253s in %.64s", parent,
                           call_arg(c, 2), call_arg(c, 1));
     if (noun == NOUN_RULE && parent)
-        return diag_error(diag, ERR_NOT_FOUND, "", "map %s has no rule for %.100s", parent, call_arg(c, 1));
+        return diag_error(diag, ERR_NOT_FOUND, "", "map %s has no rule for %.100s", parent,
+                          call_arg(c, 1));
     struct nearest near;
     char hint[200];
     nearest_start(&near, name);
@@ -66,7 +67,9 @@ static enum err not_found(const struct model *m, const struct call *c, const cha
         nearest_offer(&near, m->maps[i].name);
     for (uint32_t i = 0; (noun == NOUN_SERVICE || noun == NOUN_ENDPOINT) && i < m->services_n; i++)
         nearest_offer(&near, m->services[i].name);
-    const char *what = noun == NOUN_RULE ? "map" : noun == NOUN_ENDPOINT ? "service" : config_noun_name(noun);
+    const char *what = noun == NOUN_RULE       ? "map"
+                       : noun == NOUN_ENDPOINT ? "service"
+                                               : config_noun_name(noun);
     return diag_error(diag, ERR_NOT_FOUND, "", "no %s is called \"%.253s\"%s", what, name,
                       nearest_hint(&near, hint, sizeof hint));
 }
@@ -82,8 +85,8 @@ static void print_field(const char *label, const json_t *value, const char *othe
 }
 
 /* What an unset threshold of a service means now. */
-static const char *inherited(const struct model *m, enum config_noun noun, const char *flag, char *out,
-                             size_t cap)
+static const char *inherited(const struct model *m, enum config_noun noun, const char *flag,
+                             char *out, size_t cap)
 {
     const char *setting = noun == NOUN_SERVICE && flag ? model_setting(m, flag) : NULL;
     if (!setting)
@@ -119,7 +122,7 @@ static void print_override(void *ctx, const struct store_override *o)
     if (strcmp(o->region, want->region) != 0)
         return;
     if (!want->service != !o->service || (o->service && (strcmp(o->service, want->service) != 0 ||
-                                                          strcmp(o->address, want->address) != 0)))
+                                                         strcmp(o->address, want->address) != 0)))
         return;
     char since[TIME_TEXT_MAX], until[TIME_TEXT_MAX], line[600];
     snprintf(line, sizeof line, "%s by %s since %s%s%s%s%s", o->state, o->author,
@@ -217,8 +220,8 @@ static int all_settings(const struct call *c, const struct model *m)
         json_t *j = json_object();
         for (size_t i = 0; i < n; i++)
             json_object_set_new(j, info[i].key,
-                                json_pack("{s:s, s:s}", "value", model_setting(m, info[i].key), "default",
-                                          info[i].fallback));
+                                json_pack("{s:s, s:s}", "value", model_setting(m, info[i].key),
+                                          "default", info[i].fallback));
         return session_json(j);
     }
     struct table t;

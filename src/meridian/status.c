@@ -97,7 +97,8 @@ static void regions_table(struct table *t, const json_t *reply)
     table_start(t, head, 1u << 5 | 1u << 6);
     json_t *region, *regions = json_object_get(reply, "regions");
     size_t i;
-    json_array_foreach (regions, i, region) {
+    json_array_foreach(regions, i, region)
+    {
         table_cell(t, "%s", text_of(region, "name"));
         cell_set(t, region);
         cells_of(t, region);
@@ -106,19 +107,21 @@ static void regions_table(struct table *t, const json_t *reply)
 
 static void service_table(struct table *t, const json_t *service)
 {
-    static const char *const head[] = {"REGION",         "ENDPOINT", "SET", "OBSERVED", "EFFECTIVE",
-                                       "SHARE got/want", "ERR%",     "RTT", "SINCE",    "WHY",
-                                       NULL};
+    static const char *const head[] = {
+        "REGION", "ENDPOINT", "SET",   "OBSERVED", "EFFECTIVE", "SHARE got/want",
+        "ERR%",   "RTT",      "SINCE", "WHY",      NULL};
     table_start(t, head, 1u << 6 | 1u << 7);
     json_t *site, *sites = json_object_get(service, "sites"), *endpoint;
     size_t i, k;
-    json_array_foreach (sites, i, site) {
+    json_array_foreach(sites, i, site)
+    {
         table_cell(t, "%s", text_of(site, "region"));
         table_cell(t, "-");
         cell_set(t, site);
         cells_of(t, site);
         json_t *endpoints = json_object_get(site, "endpoints");
-        json_array_foreach (endpoints, k, endpoint) {
+        json_array_foreach(endpoints, k, endpoint)
+        {
             table_cell(t, "%s", text_of(site, "region"));
             table_cell(t, "%s", text_of(endpoint, "address"));
             cell_set(t, endpoint);

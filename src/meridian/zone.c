@@ -10,8 +10,8 @@ static void print_records(const struct model_zone *z)
 {
     for (uint32_t i = 0; i < z->ns_n; i++)
         printf("%s. %" PRId64 " IN NS %s.\n", z->name, z->ttl_s, z->ns[i].name);
-    /* Glue is needed for name servers inside the zone they serve (RFC 1034 §4.2.1); others have their
-     * addresses where they live. */
+    /* Glue is needed for name servers inside the zone they serve (RFC 1034 §4.2.1); others have
+     * their addresses where they live. */
     for (uint32_t i = 0; i < z->ns_n; i++) {
         if (!model_host_within(z->ns[i].name, z->name))
             continue;
@@ -25,14 +25,16 @@ static json_t *records_json(const struct model_zone *z)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < z->ns_n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "name", z->name, "ttl",
-                                              (json_int_t)z->ttl_s, "type", "NS", "data", z->ns[i].name));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:s, s:s}", "name", z->name, "ttl",
+                                        (json_int_t)z->ttl_s, "type", "NS", "data", z->ns[i].name));
     for (uint32_t i = 0; i < z->ns_n; i++)
-        for (uint32_t k = 0; k < z->ns[i].addresses_n && model_host_within(z->ns[i].name, z->name); k++)
-            json_array_append_new(
-                list, json_pack("{s:s, s:I, s:s, s:s}", "name", z->ns[i].name, "ttl", (json_int_t)z->ttl_s,
-                                "type", strchr(z->ns[i].addresses[k], ':') ? "AAAA" : "A", "data",
-                                z->ns[i].addresses[k]));
+        for (uint32_t k = 0; k < z->ns[i].addresses_n && model_host_within(z->ns[i].name, z->name);
+             k++)
+            json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "name", z->ns[i].name,
+                                                  "ttl", (json_int_t)z->ttl_s, "type",
+                                                  strchr(z->ns[i].addresses[k], ':') ? "AAAA" : "A",
+                                                  "data", z->ns[i].addresses[k]));
     return list;
 }
 
@@ -48,7 +50,8 @@ int run_zone_delegation(struct call *c)
         e = diag_error(&diag, ERR_NOT_FOUND, "", "no zone is called \"%.253s\"", call_arg(c, 0));
     else if (!e && z->ns_n == 0)
         e = diag_error(&diag, ERR_REFUSED, "",
-                       "zone %s has no name servers here: `meridian zone set %s --ns NAME=ADDRESS` adds them%s",
+                       "zone %s has no name servers here: `meridian zone set %s --ns NAME=ADDRESS` "
+                       "adds them%s",
                        z->name, z->name, z->file ? ", or copy those of its zone file" : "");
     int code = e ? session_fail(e, &diag) : ADMIN_DONE;
     if (!e && c->json)

@@ -24,8 +24,9 @@ json_t *store_revised_lines(const struct store_revised *r)
     return lines;
 }
 
-/* Makes *head the model of revision `now`. What is stored was valid when it was stored; should a newer
- * version of this program think otherwise, then the edit, not the loading, is what it has to say so of. */
+/* Makes *head the model of revision `now`. What is stored was valid when it was stored; should a
+ * newer version of this program think otherwise, then the edit, not the loading, is what it has to
+ * say so of. */
 static enum err refresh_head(struct store *s, struct model **head, int64_t now, struct diag *diag)
 {
     if (*head && (*head)->revision == now)
@@ -76,8 +77,8 @@ static enum err changed_model(struct store *s, const struct model *head,
 }
 
 /* Under the write lock, before anything is written. */
-static enum err judge(const struct model *head, struct model *m, store_compile_fn *compile, void *ctx,
-                      struct store_revised *out, struct diag *diag)
+static enum err judge(const struct model *head, struct model *m, store_compile_fn *compile,
+                      void *ctx, struct store_revised *out, struct diag *diag)
 {
     enum err e = model_validate(m, diag);
     if (!e)

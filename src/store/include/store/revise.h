@@ -6,8 +6,8 @@
  * Lifetime  *head is a cached model of the head revision, or NULL; it is loaded again when another
  *           process has written meanwhile, and replaced by the new one on success.
  * Threads   the store's thread.
- * Errors    ERR_CONFLICT: the document is older than the head and force was not given; else those of
- *           config, model, the callback and the store. Warnings are left in diag on success too. */
+ * Errors    ERR_CONFLICT: the document is older than the head and force was not given; else those
+ * of config, model, the callback and the store. Warnings are left in diag on success too. */
 #pragma once
 
 #include "store/store.h"
@@ -37,12 +37,14 @@ struct store_revised {
 };
 void store_revised_fini(struct store_revised *r);
 
-/* Judges what validation cannot: whether it can be served. Called before the commit, under the write
- * lock, only when something changed; m->revision is the one it will get. May take a reference. */
+/* Judges what validation cannot: whether it can be served. Called before the commit, under the
+ * write lock, only when something changed; m->revision is the one it will get. May take a
+ * reference. */
 typedef enum err store_compile_fn(void *ctx, struct model *m, struct diag *diag);
 
 enum err store_revise(struct store *s, struct model **head, const struct store_revise *what,
                       store_compile_fn *compile, void *ctx, struct store_revised *out,
                       struct diag *diag) WARN_UNUSED;
-/* The changes as lines for people, for answers and the terminal (new reference; NULL out of memory). */
+/* The changes as lines for people, for answers and the terminal (new reference; NULL out of
+ * memory). */
 json_t *store_revised_lines(const struct store_revised *r);
