@@ -1,0 +1,160 @@
+/* answer_bench SERVICES POLICY [MMDB]: whole answers in process: ns per answer over random names and
+ * client subnets, beside the parse alone, with compile time and memory. A figure, not a test. */
+#include "answer/answer.h"
+#include "base/clock.h"
+#include "config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUERIES 65536u
+#define ROUNDS 40u
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static char *make_config(unsigned services, const char *policy, const char *mmdb)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    fprintf(f, "{\"settings\":{%s%s%s},", mmdb ? "\"geo\":\"" : "", mmdb ? mmdb : "", mmdb ? "\"" : "");
+    fputs("\"zones\":[{\"name\":\"gslb.example\",\"ns\":[{\"name\":\"ns1.gslb.example\","
+          "\"addresses\":[\"192.0.2.53\"]}]}],"
+          "\"regions\":[{\"name\":\"us\",\"at\":[38.9,-77.0]},{\"name\":\"eu\",\"at\":[50.1,8.7]},"
+          "{\"name\":\"as\",\"at\":[35.7,139.7]}],"
+          "\"maps\":[{\"name\":\"m\",\"rules\":["
+          "{\"where\":\"continent:NA\",\"regions\":[\"us\",\"eu\",\"as\"]},"
+          "{\"where\":\"continent:EU\",\"regions\":[\"eu\",\"us\",\"as\"]},"
+          "{\"where\":\"continent:AS\",\"regions\":[\"as\",\"us\",\"eu\"]},"
+          "{\"where\":\"default\",\"regions\":[\"us\",\"eu\",\"as\"]}]}],\"services\":[",
+          f);
+    static const char *const regions[] = {"us", "eu", "as"};
+    for (unsigned i = 0; i < services; i++) {
+        fprintf(f, "%s{\"name\":\"svc%06u.gslb.example\",\"policy\":\"%s\",\"map\":\"m\",\"ttl\":30,"
+                   "\"endpoints\":[",
+                i ? "," : "", i, policy);
+        for (unsigned r = 0; r < 3; r++)
+            fprintf(f, "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\"},"
+                       "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x\"}",
+                    r ? "," : "", regions[r], (i >> 16 & 63) + 64 * r, i >> 8 & 255, i & 255,
+                    regions[r], r + 1, i + 1);
+        fputs("]}", f);
+    }
+    fputs("]}", f);
+    fclose(f);
+    return text;
+}
+
+struct packet {
+    uint8_t len;
+    uint8_t bytes[79];
+};
+
+static void put_name(struct packet *p, unsigned service)
+{
+    char label[16];
+    int n = snprintf(label, sizeof label, "svc%06u", service);
+    p->bytes[p->len++] = (uint8_t)n;
+    memcpy(p->bytes + p->len, label, (size_t)n);
+    p->len = (uint8_t)(p->len + n);
+    memcpy(p->bytes + p->len, "\4gslb\7example", 14);
+    p->len += 14;
+}
+
+static void make_packet(struct rng *rng, unsigned services, struct packet *p)
+{
+    static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
+    uint8_t tail[] = {0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 0, 0, 0};
+    p->len = 12;
+    memcpy(p->bytes, header, 12);
+    put_name(p, rng_below(rng, services));
+    tail[1] = rng_below(rng, 5) ? 1 : 28;
+    uint32_t net = 1 + rng_below(rng, 223);
+    tail[23] = (uint8_t)net;
+    tail[24] = (uint8_t)rng_below(rng, 256);
+    tail[25] = (uint8_t)rng_below(rng, 256);
+    memcpy(p->bytes + p->len, tail, sizeof tail);
+    p->len = (uint8_t)(p->len + sizeof tail);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned services = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
+    const char *policy = argc > 2 ? argv[2] : "geo", *mmdb = argc > 3 ? argv[3] : NULL;
+    struct diag diag = {0};
+    char text[512];
+    char *config = make_config(services, policy, mmdb);
+    struct model *m = model_create();
+    int64_t revision;
+    double t0 = now_s();
+    if (config_import(m, config, strlen(config), &revision, &diag) || model_validate(m, &diag)) {
+        fprintf(stderr, "%s\n", diag_first(&diag, text, sizeof text));
+        return 1;
+    }
+    double t1 = now_s();
+    struct snapshot_cache *cache = snapshot_cache_create();
+    struct snapshot_options options = {.workers = 1};
+    struct snapshot *s = NULL;
+    if (snapshot_compile(m, cache, &options, &s, &diag)) {
+        fprintf(stderr, "%s\n", diag_first(&diag, text, sizeof text));
+        return 1;
+    }
+    double t2 = now_s();
+    struct snapshot *again = NULL;
+    if (snapshot_compile(m, cache, &options, &again, &diag))
+        return 1;
+    double t3 = now_s();
+    printf("import and validate %.3f s, first compile %.3f s, compile again %.3f s\n", t1 - t0, t2 - t1,
+           t3 - t2);
+    for (uint32_t i = 0; i < s->views_n; i++)
+        printf("view %u: %u classes, %llu blocks, %.1f MiB\n", i, s->views[i]->rows_n,
+               (unsigned long long)geo_view_blocks_n(s->views[i]->map),
+               (double)geo_view_size_bytes(s->views[i]->map) / 1048576);
+
+    struct packet *packets = calloc(QUERIES, sizeof *packets);
+    struct rng rng;
+    rng_seed(&rng, 42);
+    for (unsigned i = 0; i < QUERIES; i++)
+        make_packet(&rng, services, &packets[i]);
+    static struct answer_worker w;
+    answer_worker_init(&w, 0, 1);
+    static uint8_t out[1232];
+    size_t bytes = 0;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        t0 = now_s();
+        for (unsigned round = 0; round < ROUNDS; round++)
+            for (unsigned i = 0; i < QUERIES; i++) {
+                struct answer_request r = {.msg = packets[i].bytes, .len = packets[i].len,
+                                           .source = {.family = 4, .b = {127, 0, 0, 1}},
+                                           .out = out, .cap = sizeof out};
+                bytes += answer_query(&w, s, &r);
+            }
+        t1 = now_s();
+    }
+    double parse = now_s();
+    struct dns_query q;
+    unsigned sink = 0;
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < QUERIES; i++)
+            sink += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
+    parse = now_s() - parse;
+    printf("%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
+           "%u noerror\n",
+           policy, services, (t1 - t0) * 1e9 / (QUERIES * ROUNDS), parse * 1e9 / (QUERIES * ROUNDS),
+           (double)bytes / (2.0 * QUERIES * ROUNDS), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
+    snapshot_unref(&again);
+    snapshot_unref(&s);
+    snapshot_cache_destroy(&cache);
+    model_unref(&m);
+    free(packets);
+    free(config);
+    diag_fini(&diag);
+    return 0;
+}
