@@ -1,14 +1,13 @@
 /* store: SQLite, the only keeper of configuration, revisions, region state and history.
- * Files     <path> holds configuration, revisions, overrides (synchronous FULL); <path>-history holds
- *           events and the engine's saved state (synchronous NORMAL), so that a busy log never
- *           delays an edit. Both WAL, STRICT tables, foreign keys on, application_id and user_version.
- * Migrate   ordered embedded SQL, one IMMEDIATE transaction a step, a copy of the file before an upgrade
- *           of an existing one; a newer version is refused.
- * Errors    one sentence that says which: missing, not a database, locked, full, corrupt, read-only,
- *           from a newer version; ERR_NOT_FOUND, ERR_BUSY, ERR_FULL, ERR_CORRUPT, ERR_NEWER, ERR_IO.
- *           A lost history never fails an edit: its functions report, the caller logs and goes on.
- * Threads   a struct store belongs to one thread at a time; never a worker.
- * Durable   store_commit returns only when the revision is on disk. */
+ * Files     <path> holds configuration, revisions, overrides (synchronous FULL); <path>-history
+ * holds events and the engine's saved state (synchronous NORMAL), so that a busy log never delays
+ * an edit. Both WAL, STRICT tables, foreign keys on, application_id and user_version. Migrate
+ * ordered embedded SQL, one IMMEDIATE transaction a step, a copy of the file before an upgrade of
+ * an existing one; a newer version is refused. Errors    one sentence that says which: missing, not
+ * a database, locked, full, corrupt, read-only, from a newer version; ERR_NOT_FOUND, ERR_BUSY,
+ * ERR_FULL, ERR_CORRUPT, ERR_NEWER, ERR_IO. A lost history never fails an edit: its functions
+ * report, the caller logs and goes on. Threads   a struct store belongs to one thread at a time;
+ * never a worker. Durable   store_commit returns only when the revision is on disk. */
 #pragma once
 
 #include "config/config.h"
@@ -19,11 +18,13 @@ enum err store_init(const char *path, struct diag *diag) WARN_UNUSED; /* refuses
 enum err store_open(const char *path, struct store **out, struct diag *diag) WARN_UNUSED;
 void store_close(struct store **s);
 const char *store_path(const struct store *s);
+void store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock; 5000 at first */
 
 /* The head revision, loaded from the tables; validated by the caller. */
 enum err store_load(struct store *s, struct model **out, struct diag *diag) WARN_UNUSED;
 enum err store_head(struct store *s, int64_t *revision, struct diag *diag) WARN_UNUSED;
-/* Has another connection committed since the last call (PRAGMA data_version)? */
+/* Has another connection committed since the last call (PRAGMA data_version), or another file taken
+ * the place of the one opened? ERR_NOT_FOUND while there is none. */
 enum err store_changed(struct store *s, bool *changed, struct diag *diag) WARN_UNUSED;
 
 struct store_meta {
@@ -33,11 +34,13 @@ struct store_meta {
     int64_t wall_ms;
 };
 /* An edit: begin takes the write lock (waits up to 5 s, then ERR_BUSY) and gives the head as it is
- * under that lock; the caller clones, edits, validates, compiles; commit writes the changed rows and one
- * revision, or abort. If nothing changed, commit writes nothing and *revision is the head's. */
+ * under that lock; the caller clones, edits, validates, compiles; commit writes the changed rows
+ * and one revision, or abort. If nothing changed, commit writes nothing and *revision is the
+ * head's. */
 enum err store_begin(struct store *s, int64_t *head, struct diag *diag) WARN_UNUSED;
 enum err store_commit(struct store *s, const struct model *before, const struct model *after,
-                      const struct store_meta *meta, int64_t *revision, struct diag *diag) WARN_UNUSED;
+                      const struct store_meta *meta, int64_t *revision,
+                      struct diag *diag) WARN_UNUSED;
 void store_abort(struct store *s);
 
 struct store_revision {
@@ -53,7 +56,8 @@ enum err store_history(struct store *s, int64_t from, uint32_t limit,
 enum err store_changes(struct store *s, int64_t a, int64_t b, struct config_changes *out,
                        struct diag *diag) WARN_UNUSED;
 /* The model as it was at a revision: head with changes undone. */
-enum err store_load_at(struct store *s, int64_t revision, struct model **out, struct diag *diag) WARN_UNUSED;
+enum err store_load_at(struct store *s, int64_t revision, struct model **out,
+                       struct diag *diag) WARN_UNUSED;
 
 /* Overrides: operational state in the config file, outside revisions. */
 struct store_override {
@@ -63,7 +67,8 @@ struct store_override {
     int64_t over_ms, since_wall_ms, until_wall_ms;
     const char *author, *reason;
 };
-enum err store_override_put(struct store *s, const struct store_override *o, struct diag *diag) WARN_UNUSED;
+enum err store_override_put(struct store *s, const struct store_override *o,
+                            struct diag *diag) WARN_UNUSED;
 enum err store_override_remove(struct store *s, const char *region, const char *service,
                                const char *address, struct diag *diag) WARN_UNUSED;
 enum err store_override_each(struct store *s, void (*fn)(void *ctx, const struct store_override *o),
@@ -73,12 +78,14 @@ enum err store_override_each(struct store *s, void (*fn)(void *ctx, const struct
 struct store_event {
     int64_t id; /* 0 when adding */
     int64_t wall_ms;
-    const char *level, *kind;            /* "info"; "probe", "endpoint", "availability", "hold", "override", "config", "daemon", … */
+    const char *level, *kind; /* "info"; "probe", "endpoint", "availability", "hold", "override",
+                                 "config", "daemon", … */
     const char *service, *region, *endpoint; /* NULL or "" where it does not apply */
     int64_t revision;
     const char *line; /* the whole log line */
 };
-enum err store_events_add(struct store *s, const struct store_event *e, size_t n, struct diag *diag) WARN_UNUSED;
+enum err store_events_add(struct store *s, const struct store_event *e, size_t n,
+                          struct diag *diag) WARN_UNUSED;
 struct store_event_filter {
     const char *service, *region, *kind; /* NULL: any */
     int64_t since_wall_ms, after_id;
@@ -96,8 +103,8 @@ struct store_state {
     bool released, kept_out;
     const char *why;
 };
-enum err store_state_replace(struct store *s, const struct store_state *rows, size_t n, int64_t wall_ms,
-                             struct diag *diag) WARN_UNUSED;
+enum err store_state_replace(struct store *s, const struct store_state *rows, size_t n,
+                             int64_t wall_ms, struct diag *diag) WARN_UNUSED;
 enum err store_state_each(struct store *s, int64_t *saved_wall_ms,
                           void (*fn)(void *ctx, const struct store_state *row), void *ctx,
                           struct diag *diag) WARN_UNUSED;

@@ -1,0 +1,81 @@
+/* The history file: opened on first use, made when missing, moved aside when damaged. Nothing here
+ * touches the configuration. */
+#include "store_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void drop_logs(const char *path)
+{
+    static const char *const tails[] = {"-wal", "-shm"};
+    for (size_t i = 0; i < 2; i++) {
+        char *name;
+        if (asprintf(&name, "%s%s", path, tails[i]) < 0)
+            continue;
+        unlink(name);
+        free(name);
+    }
+}
+
+/* The last damaged file is kept for whoever wants to look into it. */
+static enum err move_aside(struct store *s, struct diag *diag)
+{
+    char *aside;
+    if (asprintf(&aside, "%s.damaged", s->history.path) < 0)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory");
+    store__close_file(&s->history);
+    enum err e = ERR_OK;
+    if (rename(s->history.path, aside) == 0 || errno == ENOENT)
+        diag_warning(diag, "", "%s was damaged: it is now %s, and a new history begins",
+                     s->history.path, aside);
+    else
+        e = diag_error(diag, ERR_IO, "", "cannot move the damaged %s aside: %s", s->history.path,
+                       strerror(errno));
+    if (!e)
+        drop_logs(s->history.path);
+    free(aside);
+    return e;
+}
+
+static enum err open_history(struct store *s, struct diag *diag)
+{
+    struct diag quiet = {0};
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    struct stat st;
+    if (stat(s->history.path, &st) != 0) /* a log without its file is of no use to a new one */
+        drop_logs(s->history.path);
+    enum err e = store__open_file(s, &s->history, &store__history_schema, flags, &quiet);
+    if (e == ERR_CORRUPT) {
+        e = move_aside(s, diag);
+        if (!e)
+            e = store__open_file(s, &s->history, &store__history_schema, flags, diag);
+    } else if (e) {
+        char first[600];
+        diag_error(diag, e, "", "%s", diag_first(&quiet, first, sizeof first));
+    }
+    diag_fini(&quiet);
+    if (e)
+        store__close_file(&s->history);
+    return e;
+}
+
+enum err store__history(struct store *s, struct diag *diag)
+{
+    if (s->history.db && store__file_there(&s->history))
+        return ERR_OK;
+    if (s->history.db)
+        diag_warning(diag, "", "%s was taken away: a new history begins", s->history.path);
+    store__close_file(&s->history);
+    return open_history(s, diag);
+}
+
+bool store__history_renewed(struct store *s, enum err e, struct diag *diag)
+{
+    if (e != ERR_CORRUPT)
+        return false;
+    return move_aside(s, diag) == ERR_OK && open_history(s, diag) == ERR_OK;
+}

@@ -1,0 +1,141 @@
+#include "store_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *reason(const struct file *f, int rc)
+{
+    const char *text = f->db ? sqlite3_errmsg(f->db) : sqlite3_errstr(rc);
+    return strcmp(text, "not an error") == 0 ? sqlite3_errstr(rc) : text;
+}
+
+enum err store__fail(struct store *s, const struct file *f, int rc, struct diag *diag)
+{
+    int os = f->db ? sqlite3_system_errno(f->db) : 0;
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return diag_error(diag, ERR_BUSY, "",
+                          "%s is locked by another process for more than %g s: try again, or find "
+                          "the process that holds it",
+                          f->path, s->busy_ms / 1000.0);
+    case SQLITE_FULL:
+        return diag_error(diag, ERR_FULL, "",
+                          "the disk of %s is full: nothing was stored; free some space", f->path);
+    case SQLITE_CORRUPT:
+        return diag_error(diag, ERR_CORRUPT, "", "%s is damaged (%s): restore it from a copy",
+                          f->path, reason(f, rc));
+    case SQLITE_NOTADB:
+        return diag_error(diag, ERR_CORRUPT, "",
+                          "%s is not a database: name the right file, or restore it from a copy",
+                          f->path);
+    case SQLITE_READONLY:
+        return diag_error(diag, ERR_IO, "",
+                          "%s cannot be written (%s): check the permissions of the file and its "
+                          "folder",
+                          f->path, reason(f, rc));
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return diag_error(diag, ERR_IO, "", "cannot open %s: %s", f->path,
+                          os ? strerror(os) : reason(f, rc));
+    case SQLITE_NOMEM:
+        return diag_error(diag, ERR_NOMEM, "", "out of memory while using %s", f->path);
+    case SQLITE_IOERR:
+        if (os == ENOSPC || os == EDQUOT)
+            return store__fail(s, f, SQLITE_FULL, diag);
+        return diag_error(diag, ERR_IO, "", "%s cannot be read or written: %s", f->path,
+                          os ? strerror(os) : reason(f, rc));
+    case SQLITE_CONSTRAINT:
+        return diag_error(diag, ERR_INVALID, "", "%s refuses a row: %s", f->path, reason(f, rc));
+    default:
+        return diag_error(diag, ERR_CORRUPT, "",
+                          "%s is not as it should be (%s): restore it from "
+                          "a copy",
+                          f->path, reason(f, rc));
+    }
+}
+
+enum err store__exec(struct store *s, const struct file *f, const char *sql, struct diag *diag)
+{
+    int rc = sqlite3_exec(f->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_OK : store__fail(s, f, rc, diag);
+}
+
+struct query store__query(struct store *s, struct file *f, const char *sql, struct diag *diag)
+{
+    struct query q = {.s = s, .f = f, .diag = diag};
+    q.rc = sqlite3_prepare_v2(f->db, sql, -1, &q.st, NULL);
+    return q;
+}
+
+static void note(struct query *q, int rc)
+{
+    if (q->rc == SQLITE_OK)
+        q->rc = rc;
+}
+
+void store__bind_int(struct query *q, int at, int64_t v)
+{
+    note(q, q->rc ? q->rc : sqlite3_bind_int64(q->st, at, v));
+}
+
+void store__bind_int_or_null(struct query *q, int at, int64_t v)
+{
+    if (v != MODEL_UNSET)
+        store__bind_int(q, at, v);
+    else
+        note(q, q->rc ? q->rc : sqlite3_bind_null(q->st, at));
+}
+
+void store__bind_real(struct query *q, int at, double v)
+{
+    note(q, q->rc ? q->rc : sqlite3_bind_double(q->st, at, v));
+}
+
+void store__bind_share(struct query *q, int at, double v)
+{
+    if (v >= 0)
+        store__bind_real(q, at, v);
+    else
+        note(q, q->rc ? q->rc : sqlite3_bind_null(q->st, at));
+}
+
+void store__bind_text(struct query *q, int at, const char *v)
+{
+    note(q, q->rc ? q->rc : sqlite3_bind_text(q->st, at, v, -1, SQLITE_STATIC));
+}
+
+bool store__row(struct query *q)
+{
+    if (q->rc != SQLITE_OK)
+        return false;
+    int rc = sqlite3_step(q->st);
+    if (rc == SQLITE_ROW)
+        return true;
+    if (rc != SQLITE_DONE)
+        q->rc = rc;
+    return false;
+}
+
+void store__run(struct query *q)
+{
+    while (store__row(q))
+        ;
+    if (q->rc == SQLITE_OK)
+        q->rc = sqlite3_reset(q->st);
+}
+
+enum err store__end(struct query *q)
+{
+    enum err e = q->rc == SQLITE_OK ? ERR_OK : store__fail(q->s, q->f, q->rc, q->diag);
+    sqlite3_finalize(q->st);
+    q->st = NULL;
+    return e;
+}
+
+const char *store__column(struct query *q, int at)
+{
+    const char *text = (const char *)sqlite3_column_text(q->st, at);
+    return text ? text : "";
+}
