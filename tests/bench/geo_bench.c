@@ -3,7 +3,6 @@
  * Loads the database, merges, builds a view whose classes are the nearest of REGIONS sites (default
  * 20) by country, and one with a class per place; then looks up random and hot addresses, with
  * libmaxminddb's own lookup beside as a measure. */
-#include "base/clock.h"
 #include "base/random.h"
 #include "geo/client.h"
 
@@ -17,10 +16,11 @@
 #define HOT 512u
 #define ROUNDS 5
 
+/* CPU time of this thread: the machines that run this are shared. */
 static double now_ms(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -91,10 +91,15 @@ static void measure(const struct geo_base *b, const struct geo_db *db, const cha
         values[i] = (struct geo_value){(uint16_t) class, s->kind};
     }
     struct geo_view *v = NULL;
-    double t = now_ms();
-    if (!values || geo_view_build(b, values, &v, NULL))
-        exit(1);
-    printf("view %-14s %7.1f ms  %llu blocks, %.1f MiB\n", what, now_ms() - t,
+    double best = 1e9;
+    for (int round = 0; round < ROUNDS; round++) {
+        geo_view_unref(&v);
+        double t = now_ms();
+        if (!values || geo_view_build(b, values, &v, NULL))
+            exit(1);
+        best = now_ms() - t < best ? now_ms() - t : best;
+    }
+    printf("view %-14s %7.1f ms  %llu blocks, %.1f MiB\n", what, best,
            (unsigned long long)geo_view_blocks_n(v), (double)geo_view_size_bytes(v) / 1048576);
     for (unsigned family = 4; family <= 6; family += 2) {
         struct rng r;
@@ -120,22 +125,30 @@ int main(int argc, char **argv)
         return 2;
     }
     struct diag diag = {0};
-    struct geo_db *db;
+    struct geo_db *db = NULL;
+    struct geo_base *b = NULL;
     char text[512];
-    double t = now_ms();
-    if (geo_db_load(argv[1], &db, &diag)) {
-        fprintf(stderr, "%s\n", diag_first(&diag, text, sizeof text));
-        return 1;
+    double load = 1e9, merge = 1e9;
+    for (int round = 0; round < ROUNDS; round++) {
+        geo_base_unref(&b);
+        geo_db_unref(&db);
+        double t = now_ms();
+        if (geo_db_load(argv[1], &db, &diag)) {
+            fprintf(stderr, "%s\n", diag_first(&diag, text, sizeof text));
+            return 1;
+        }
+        load = now_ms() - t < load ? now_ms() - t : load;
+        t = now_ms();
+        if (geo_base_build(&db, 1, NULL, 0, &b, &diag))
+            return 1;
+        merge = now_ms() - t < merge ? now_ms() - t : merge;
     }
     const struct geo_db_info *info = geo_db_info(db);
+    printf("milliseconds of CPU, best of %d\n", ROUNDS);
     printf("load                %7.1f ms  %u nodes, %u records, ranges %u IPv4 (8 bytes each), %u "
            "IPv6 (12)\n",
-           now_ms() - t, info->nodes, info->records, info->ranges_v4, info->ranges_v6);
-    struct geo_base *b;
-    t = now_ms();
-    if (geo_base_build(&db, 1, NULL, 0, &b, &diag))
-        return 1;
-    printf("base                %7.1f ms  %u spots, %u places\n", now_ms() - t, geo_base_spots_n(b),
+           load, info->nodes, info->records, info->ranges_v4, info->ranges_v6);
+    printf("base                %7.1f ms  %u spots, %u places\n", merge, geo_base_spots_n(b),
            geo_base_places_n(b));
     measure(b, db, "by region", argc > 2 ? (unsigned)atoi(argv[2]) : 20, argv[1]);
     measure(b, db, "by place", 0, argv[1]);
