@@ -205,6 +205,7 @@ void health_adopt(struct health *h, const struct health *old)
     if (old->now_ms > h->now_ms)
         h->now_ms = old->now_ms;
     h->failed = old->failed;
+    h->rebuilding = true;
     for (uint32_t i = 0; i < old->cfg.regions_n; i++)
         adopt_region(h, old, i);
     for (uint32_t i = 0; i < old->judged_n; i++)
@@ -213,12 +214,14 @@ void health_adopt(struct health *h, const struct health *old)
         adopt_endpoint(h, old, i);
     h->isolated = old->isolated;
     h->isolated_since_ms = old->isolated_since_ms;
+    h->isolated_until_ms = old->isolated_until_ms;
     resume_waiting(h);
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)
         if (h->probed_of[i] || h->order_of[i])
             health__endpoint_judge(h, i);
     for (uint32_t i = 0; i < h->judged_n; i++)
         health__site_judge(h, h->judged[i].site);
+    h->rebuilding = false;
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         health__region_judge(h, i);
         const struct order *o = health__region_order(h, i);

@@ -269,7 +269,7 @@ void health_sample(struct health *h, const struct health_sample *s)
         on_failure(h, p, s);
         if (!s->confirm && p->in_rate && p->listed)
             p->unproven++; /* may be the prober's own: waits for a witness as a fall does */
-        else if (!s->confirm && p->in_rate)
+        else if (!s->confirm && p->in_rate && health__witness_proves(h, p, s->started_ms))
             health__window_add(j, p, false);
     }
     if (!s->ok && p->observed != HEALTH_OBSERVED_DOWN)

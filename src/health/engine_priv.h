@@ -83,7 +83,7 @@ struct probed { /* an endpoint with a probe */
     bool in_on, in_up, in_forced; /* counted in the site's on_n, up_n, forced_n */
     bool in_rate;                 /* its samples count in the site's error rate */
     uint32_t streak;
-    uint32_t unproven;      /* failures that count in the error rate only if there is a witness */
+    uint32_t unproven;     /* failures that count in the error rate only if there is a witness */
     uint32_t streak_fall;  /* failures in a row that made it fall */
     int64_t first_fail_ms; /* when the first failure of the streak was known */
     int64_t witness_ms;    /* start of a later success in another region; NEVER_MS: none yet */
@@ -171,7 +171,8 @@ struct health {
     uint32_t unwitnessed_n, ready_n, witnesses_asked_n;
     uint32_t timeout_ms_max;
     bool isolated;
-    int64_t isolated_since_ms;
+    bool rebuilding; /* regions are judged when all their sites are there */
+    int64_t isolated_since_ms, isolated_until_ms; /* until: of the last episode that ended */
 
     uint32_t *endpoint_word, *site_word, *region_word, *service_ttl;
 
@@ -238,6 +239,7 @@ void health__mover_init(struct mover *m, int64_t wall_ms);
 /* Does what is due; *due_ms is when to look again. True when avail changed. */
 bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t target,
                         int64_t now_ms, int64_t *due_ms);
+void health__mover_lift(struct mover *m, uint32_t to); /* by a person's word */
 bool health__mover_moving(const struct mover *m, int64_t now_ms);
 
 /* window.c */
@@ -257,6 +259,9 @@ void health__witness_streak(struct health *h, struct probed *p);
 void health__witness_clear(struct health *h, struct probed *p);
 void health__witness_success(struct health *h, struct probed *p, int64_t started_ms);
 void health__witness_answered(struct health *h, struct probed *p, int64_t started_ms);
+/* Is this failure the endpoint's own, as far as is known? Only then does the error rate count it.
+ */
+bool health__witness_proves(const struct health *h, const struct probed *p, int64_t started_ms);
 void health__witness_link(struct health *h, struct probed *p);
 void health__witness_seek(struct health *h, struct probed *p);
 /* Fails often enough: falls, or waits for a witness. */

@@ -11,6 +11,7 @@
  *
  *   transition            function
  *   any → lower           move_down
+ *   any → higher at once  health__mover_lift (a person vouches)
  *   STEADY → HOLDING      wait_reason (time of good evidence: good_since_ms)
  *   HOLDING → RAMPING     ramp_begin
  *   RAMPING → higher      ramp_step; → STEADY when no step is left
@@ -147,6 +148,15 @@ bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t t
         ramp_begin(m, from);
     }
     return ramp_step(m, r, now_ms, due_ms);
+}
+
+/* The hold stands: it binds what the engine does when the person's word is gone. */
+void health__mover_lift(struct mover *m, uint32_t to)
+{
+    m->avail = m->target = to;
+    m->ramping = m->kept_out = false;
+    m->wait = WAIT_NONE;
+    m->good_since_ms = NEVER_MS;
 }
 
 bool health__mover_moving(const struct mover *m, int64_t now_ms)

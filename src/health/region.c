@@ -38,7 +38,10 @@ void health__region_count(struct health *h, struct judged *j)
         h->region[region].zero_n++;
     else
         h->region[region].zero_n--;
-    health__region_judge(h, region);
+    if (h->rebuilding)
+        health__timer_set(h, h->cfg.endpoints_n + h->cfg.sites_n + region, h->now_ms + 1);
+    else
+        health__region_judge(h, region);
 }
 
 static void set_moving(struct health *h, uint32_t region, bool moving)

@@ -119,16 +119,8 @@ static void restore_endpoint(struct health *h, struct probed *p, const struct he
     health__timer_set(h, h->cfg.endpoints_n + health__site_of(h, p->endpoint), h->now_ms + 1);
 }
 
-void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms)
+static void restore_below(struct health *h, const struct health_saved *s)
 {
-    if (now_ms > h->now_ms)
-        h->now_ms = now_ms;
-    if (!s->region)
-        return;
-    if (!s->service) {
-        restore_region(h, s);
-        return;
-    }
     uint32_t item = health__find(h, s->service, s->region, s->address);
     if (item == HEALTH_NONE)
         return;
@@ -147,4 +139,18 @@ void health_restore(struct health *h, const struct health_saved *s, int64_t now_
     j->rate_target = j->evidence = j->m.avail;
     j->note = health__note(h, s->why);
     health__site_judge(h, j->site);
+}
+
+void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms)
+{
+    if (now_ms > h->now_ms)
+        h->now_ms = now_ms;
+    if (!s->region)
+        return;
+    h->rebuilding = true;
+    if (s->service)
+        restore_below(h, s);
+    else
+        restore_region(h, s);
+    h->rebuilding = false;
 }

@@ -237,9 +237,9 @@ void health__site_lift(struct health *h, uint32_t site)
         return;
     judge_evidence(h, j);
     uint32_t before = j->m.avail;
-    if (j->evidence > before) {
-        health__mover_init(&j->m, h->wall_ms);
-        j->m.avail = j->m.target = j->evidence;
+    if (before == 0 && j->evidence > 0) {
+        health__mover_lift(&j->m, j->evidence);
+        j->m.since_wall_ms = h->wall_ms;
         j->m.rule = RULE_OVERRIDE;
         say_moved(h, j, before);
     }

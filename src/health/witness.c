@@ -70,7 +70,14 @@ void health__witness_link(struct health *h, struct probed *p)
 static bool network_in_doubt(const struct health *h, const struct probed *p)
 {
     uint32_t own = health__region_of(h, p->endpoint);
+    if (h->isolated || h->isolated_until_ms >= p->first_fail_ms)
+        return true;
     return health__latest_elsewhere(&h->failed, own) >= p->first_fail_ms;
+}
+
+bool health__witness_proves(const struct health *h, const struct probed *p, int64_t started_ms)
+{
+    return p->witness_ms == NEVER_MS || started_ms > p->witness_ms || !network_in_doubt(h, p);
 }
 
 /* Failures that waited for a witness count in the error rate, unless other regions failed too. */
@@ -192,8 +199,7 @@ void health__witness_try_fall(struct health *h, struct probed *p)
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {
-        if (h->regions_probed_n >= 2 && fall > 1 && p->last_started_ms <= p->witness_ms &&
-            network_in_doubt(h, p)) {
+        if (fall > 1 && !health__witness_proves(h, p, p->last_started_ms)) {
             health__endpoint_confirm(h, p, h->now_ms + 1);
             return;
         }
@@ -264,6 +270,7 @@ void health__witness_settle(struct health *h, const char *who)
         if (!h->isolated)
             return;
         h->isolated = false;
+        h->isolated_until_ms = h->now_ms;
         health__event(h, HEALTH_EVENT_ISOLATED, LOG_NOTICE,
                       (struct place){HEALTH_NONE, HEALTH_NONE, HEALTH_NONE}, RULE_WITNESS,
                       "isolated -> over rule=witness cause=\"%s answers\" lasted=%llds",

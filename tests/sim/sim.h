@@ -1,8 +1,8 @@
 /* sim: the failover engine on a virtual clock, among faults drawn from a seed.
  *
  *   sim_world.c   regions, services, endpoints; configurations and their numberings; restart, adopt
- *   sim_prober.c  a prober: interval, jitter, timeouts, one probe in flight each, the engine's wishes
- *   sim_fault.c   what goes wrong and when: endpoints, the prober's network, clocks, people
+ *   sim_prober.c  a prober: interval, jitter, timeouts, one probe in flight each, the engine's
+ * wishes sim_fault.c   what goes wrong and when: endpoints, the prober's network, clocks, people
  *   sim_check.c   what must hold after each step, judged from the samples and events alone
  *
  * An endpoint is known here by its id, which never changes; the engine's numbers do, with each
@@ -23,12 +23,13 @@ enum fault { FAULT_NONE, FAULT_CRASH, FAULT_BROWN, FAULT_SLOW, FAULT_FLAP };
 struct truth { /* how an endpoint really is */
     enum fault fault;
     int64_t since;
-    double p;            /* FAULT_BROWN: share that fails */
-    int64_t period;      /* FAULT_FLAP: half of it down */
-    bool refuses;        /* FAULT_CRASH: fails at once, not by timeout */
-    bool present;        /* in the configuration */
+    double p;       /* FAULT_BROWN: share that fails */
+    int64_t period; /* FAULT_FLAP: half of it down */
+    bool refuses;   /* FAULT_CRASH: fails at once, not by timeout */
+    bool present;   /* in the configuration */
     /* the prober's */
-    bool in_flight, ok, confirm, real; /* real: fails by its own doing, not by the prober's network */
+    bool in_flight, ok, confirm,
+        real; /* real: fails by its own doing, not by the prober's network */
     int64_t started, ends, regular_at, wish_at; /* wish_at: the engine's, INT64_MAX none */
     /* the checker's mirror of what was delivered */
     uint32_t streak;
@@ -57,7 +58,7 @@ struct sim {
         struct health_service_config service[SERVICES_MAX];
         struct health_region_config region[REGIONS_MAX];
         struct health_config cfg;
-        uint32_t id_of[IDS_MAX], endpoint_of[IDS_MAX];       /* endpoint number <-> id */
+        uint32_t id_of[IDS_MAX], endpoint_of[IDS_MAX];         /* endpoint number <-> id */
         uint32_t site_of[SITES_MAX], service_of[SERVICES_MAX]; /* key -> number */
         uint32_t region_of[REGIONS_MAX];
     } config[2];
@@ -93,7 +94,8 @@ static inline uint32_t id_service(const struct sim *s, uint32_t id)
 {
     return id / s->per_site / s->regions;
 }
-static inline uint32_t id_site(const struct sim *s, uint32_t id) /* key: service * regions + region */
+static inline uint32_t id_site(const struct sim *s,
+                               uint32_t id) /* key: service * regions + region */
 {
     return id / s->per_site;
 }

@@ -187,7 +187,7 @@ static void check_move(struct sim *s, const struct health_event *e)
         sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
                  (long long)(s->now - it->down_at), (long long)b.hold_ms, e->text);
     double from = avail_to_double(e->before) > 0.1 ? avail_to_double(e->before) : 0.1;
-    double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / b.ramp_ms + 0.001 : 1;
+    double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / (double)b.ramp_ms + 0.001 : 1;
     if (avail_to_double(e->after) > most + 0.001)
         sim_fail(s, "faster than the ramp: %s", e->text);
     it->up_at = s->now;

@@ -40,14 +40,13 @@ static void heal_all(struct sim *s)
 
 static void order(struct sim *s)
 {
-    struct health_order o = {.state = (enum health_override)rng_below(&s->rng, 4),
-                             .to = rng_below(&s->rng, 2) ? 0 : rng_below(&s->rng, AVAIL_FULL),
-                             .over_ms = rng_below(&s->rng, 2) ? rng_below(&s->rng, 120000) : 0,
-                             .until_wall_ms = rng_below(&s->rng, 2)
-                                                  ? sim_wall(s) + rng_below(&s->rng, 120000)
-                                                  : 0,
-                             .author = "ana",
-                             .reason = "drill"};
+    struct health_order o = {
+        .state = (enum health_override)rng_below(&s->rng, 4),
+        .to = rng_below(&s->rng, 2) ? 0 : rng_below(&s->rng, AVAIL_FULL),
+        .over_ms = rng_below(&s->rng, 2) ? rng_below(&s->rng, 120000) : 0,
+        .until_wall_ms = rng_below(&s->rng, 2) ? sim_wall(s) + rng_below(&s->rng, 120000) : 0,
+        .author = "ana",
+        .reason = "drill"};
     s->orders = true;
     sim_check_cancel_promises(s);
     if (rng_below(&s->rng, 2))
@@ -71,7 +70,8 @@ static void no_orders(struct sim *s)
 
 static void isolate(struct sim *s)
 {
-    if (!s->isolated) {
+    /* A network that is back for a moment only looks like a witness, to any rule. */
+    if (!s->isolated && s->now - s->isolated_last > 3 * (int64_t)s->proto.interval_ms) {
         s->isolated = true;
         s->isolated_since = s->now;
         sim_check_cancel_promises(s);

@@ -90,7 +90,10 @@ static void finish(struct sim *s, uint32_t id)
                                    .now_ms = sim_mono(s),
                                    .wall_ms = sim_wall(s),
                                    .latency_us = (uint32_t)(t->ends - t->started) * 1000};
-    snprintf(sample.text, sizeof sample.text, "%s", t->ok ? "200" : t->real ? "refused" : "timeout");
+    snprintf(sample.text, sizeof sample.text, "%s",
+             t->ok     ? "200"
+             : t->real ? "refused"
+                       : "timeout");
     if (!late)
         sim_check_sample(s, id, t->ok, t->real, t->started);
     health_sample(s->h, &sample);
@@ -106,7 +109,8 @@ void sim_prober_run(struct sim *s)
         if (t->in_flight && t->ends <= s->now)
             finish(s, i);
         if (t->regular_at <= s->now) {
-            uint32_t interval = s->proto.interval_ms, jitter = least(interval / 20, 200);
+            uint32_t interval = s->proto.interval_ms,
+                     jitter = interval < 4000 ? interval / 20 : 200;
             t->regular_at = s->now + interval - jitter + rng_below(&s->rng, jitter + 1);
             if (!t->in_flight) /* an overdue one is skipped */
                 start(s, t, false);
