@@ -110,15 +110,20 @@ static enum err store_order(const struct call *c, struct store_override *o, stru
     struct store *s = NULL;
     struct model *m = NULL;
     char region[MODEL_NAME_TEXT_MAX], service[MODEL_HOST_TEXT_MAX], address[MODEL_HOST_TEXT_MAX];
+    char sentence[512];
     enum err e = session_open(c, &s, diag);
     if (!e)
         e = store_load(s, &m, diag);
     if (!e)
         e = resolve(m, o, region, service, address, diag);
     if (!e && strcmp(o->state, "auto") == 0) {
-        e = store_override_remove(s, o->region, o->service, o->address, diag);
-        if (e == ERR_NOT_FOUND && diag->errors == 0)
+        struct diag none = {0};
+        e = store_override_remove(s, o->region, o->service, o->address, &none);
+        if (e == ERR_NOT_FOUND)
             e = ERR_OK; /* nothing was said of it: so it is now */
+        else if (e)
+            diag_error(diag, e, "", "%s", diag_first(&none, sentence, sizeof sentence));
+        diag_fini(&none);
     } else if (!e) {
         e = store_override_put(s, o, diag);
     }

@@ -207,7 +207,7 @@ class Refused(Case):
         self.run_fail(1, "www.gslb.example.com", "probe", "remove", "web")
         self.run_fail(1, "www.gslb.example.com", "zone", "remove", "gslb.example.com")
         self.run_fail(3, "nowhere", "region", "remove", "nowhere")
-        self.run_fail(3, "probe", "service", "set", "www.nowhere.example", "--probe", "web")
+        self.run_fail(3, "www.nowhere.example", "service", "set", "www.nowhere.example", "--probe", "web")
 
     def test_commands_that_need_the_daemon_say_so(self):
         self.first_day()
