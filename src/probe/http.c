@@ -242,6 +242,10 @@ void probe__http_done(struct probe_run *run, CURLcode code)
     case CURLE_PEER_FAILED_VERIFICATION:
         probe__run_end(run, false, "certificate: %s", detail(h, code));
         return;
+    case CURLE_SSL_CACERT_BADFILE:
+        probe__run_end_own(run, "the prober cannot read its bundle of CA certificates: %s",
+                           detail(h, code));
+        return;
     case CURLE_SSL_CONNECT_ERROR:
         probe__run_end(run, false, "TLS handshake: %s", detail(h, code));
         return;

@@ -134,10 +134,10 @@ void probe__run_begin(struct probe_run *run)
     run->started_ns = uv_hrtime();
     run->stalled_ns = probe__runner_stalled_ns(r);
     run->result.started_ms = clock_mono_ms();
-    run->deadline_ms = run->result.started_ms + timeout_ms;
+    run->deadline_ms = run->result.started_ms + timeout_ms + 1; /* both are cut to whole ms */
     r->stats.started++;
     uv_update_time(r->loop);
-    uv_timer_start(&run->timer, on_timeout, (uint64_t)timeout_ms, 0);
+    uv_timer_start(&run->timer, on_timeout, (uint64_t)timeout_ms + 1, 0);
     if (run->ip.family == 0 && run->driver->needs_address)
         probe__resolve(run);
     else

@@ -13,7 +13,7 @@
 extern char **environ;
 
 #define GOOD "www.gslb.example"
-#define SOON "soon.gslb.example"   /* ends in five days */
+#define SOON "soon.gslb.example"   /* ends in five and a half days */
 #define ENDED "ended.gslb.example" /* ended an hour ago */
 
 static struct harness h;
@@ -64,8 +64,8 @@ static int start_nginx(void **state)
         return 0;
     assert_non_null(mkdtemp(dir));
     const char *make = MERIDIAN_SOURCE_DIR "/tests/e2e/servers/certificate";
-    assert_true(run("%s %s %s 8640000", make, dir, GOOD));
-    assert_true(run("%s %s %s 432000", make, dir, SOON));
+    assert_true(run("%s %s %s 8683200", make, dir, GOOD));
+    assert_true(run("%s %s %s 475200", make, dir, SOON));
     assert_true(run("%s %s %s -3600", make, dir, ENDED));
     snprintf(ca_file, sizeof ca_file, "%s/ca.pem", dir);
     assert_true(run("cat %s/*.pem > %s", dir, ca_file));
@@ -200,6 +200,19 @@ static void a_redirect_from_https_stays_at_the_address(void **state)
     assert_string_equal(harness_probe(&h, &p, "127.0.0.1", GOOD).text, "connection refused");
 }
 
+static void a_missing_bundle_is_not_held_against_the_endpoint(void **state)
+{
+    (void)state;
+    NEEDS_NGINX();
+    harness_close(&h);
+    harness_open(&h, "/nonexistent/ca.pem", 50);
+    struct model_probe p = https(port_good);
+    struct probe_result r = harness_probe(&h, &p, "127.0.0.1", GOOD);
+    assert_false(r.ok);
+    assert_true(r.late);
+    assert_int_equal(strncmp(r.text, "the prober cannot read its bundle", 33), 0);
+}
+
 static struct probe_result check_expiry(uint16_t port, const char *service, const char *options)
 {
     char command[256];
@@ -224,10 +237,10 @@ static void check_tls_expiry_tells_how_long_a_certificate_lasts(void **state)
         bool ok;
         const char *text;
     } rows[] = {
-        {port_good, GOOD, "", true, "certificate of " GOOD " ends in 99 days, on "},
-        {port_good, GOOD, "-w 101", true, "warning: certificate of " GOOD " ends in 99 days"},
-        {port_good, GOOD, "-c 101", false, "certificate of " GOOD " ends in 99 days"},
-        {port_soon, SOON, "", true, "warning: certificate of " SOON " ends in 4 days"},
+        {port_good, GOOD, "", true, "certificate of " GOOD " ends in 100 days, on "},
+        {port_good, GOOD, "-w 101", true, "warning: certificate of " GOOD " ends in 100 days"},
+        {port_good, GOOD, "-c 101", false, "certificate of " GOOD " ends in 100 days"},
+        {port_soon, SOON, "", true, "warning: certificate of " SOON " ends in 5 days"},
         {port_ended, ENDED, "", false, "certificate of " ENDED " ended on "},
         {port_good, GOOD, "-V", false, "certificate of " GOOD " does not verify: 18 (self-signed"},
         {port_good, GOOD, "-c x", false, "unknown: \"x\" is not a number of days"},
@@ -250,6 +263,7 @@ int main(void)
         T(a_certificate_for_another_name_fails),
         T(a_certificate_that_has_ended_fails),
         T(a_certificate_that_nobody_signed_fails),
+        T(a_missing_bundle_is_not_held_against_the_endpoint),
         T(a_redirect_from_https_stays_at_the_address),
         T(check_tls_expiry_tells_how_long_a_certificate_lasts),
     };
