@@ -236,8 +236,7 @@ static bool read_some(struct net_conn *c)
     if (n == 0) {
         if (begun)
             net__count(&c->worker->counters.tcp_framing_errors, 1);
-        c->eof = true;
-        return true;
+        return false; /* all it asked is answered and written, or this would be FLUSHING */
     }
     if (begun) {
         c->in_len += (size_t)n;
@@ -266,7 +265,7 @@ static bool flush(struct net_conn *c)
 static void settle(struct net_conn *c, bool alive)
 {
     bool idle = c->in_len == 0 && !c->more;
-    if (!alive || (!c->out && (c->eof || c->doomed || (c->worker->draining && idle)))) {
+    if (!alive || (!c->out && (c->doomed || (c->worker->draining && idle)))) {
         net__conn_close(c);
         return;
     }

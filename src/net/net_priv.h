@@ -95,7 +95,6 @@ struct net_conn {
     struct ip source;
     int fd, events;
     uint16_t source_port;
-    bool eof;    /* the client said that it sends no more */
     bool doomed; /* framing is lost: write what there is, then close */
     bool more;   /* the last read filled the buffer */
 };

@@ -63,7 +63,7 @@ void bed_prepare(struct bed *b)
     }
 }
 
-void bed_start(struct bed *b)
+void bed_create(struct bed *b)
 {
     bed_prepare(b);
     struct diag diag = {0};
@@ -76,6 +76,11 @@ void bed_start(struct bed *b)
     struct hostport at;
     CHECK(net_server_addresses(b->server, &at, 1) == 1);
     b->port = at.port;
+}
+
+void bed_start(struct bed *b)
+{
+    bed_create(b);
     CHECK(net_server_start(b->server) == ERR_OK);
 }
 

@@ -39,8 +39,9 @@ struct bed {
 
 /* Fills in callback, contexts and, when nothing is set, one worker on 127.0.0.1:0. */
 void bed_prepare(struct bed *b);
-void bed_start(struct bed *b); /* prepare, create and start; fails the test */
-void bed_stop(struct bed *b);  /* stop, check that the counters add up, destroy */
+void bed_create(struct bed *b); /* prepares too; fails the test */
+void bed_start(struct bed *b);  /* creates and starts */
+void bed_stop(struct bed *b);   /* stop, check that the counters add up, destroy */
 struct net_counters bed_counters(const struct bed *b);
 /* Waits until a counter (by offset) is at least n; false after WAIT_MS. */
 bool bed_reaches(const struct bed *b, size_t offset, uint64_t n);

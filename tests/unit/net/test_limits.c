@@ -33,6 +33,21 @@ static void an_idle_connection_is_closed(void **state)
     bed_stop(&b);
 }
 
+static void queries_keep_a_connection(void **state)
+{
+    (void)state;
+    struct bed b = {.config.tcp_idle_ms = 1000};
+    bed_start(&b);
+    int active = connect_from(&b, NULL), silent = connect_from(&b, NULL);
+    while (!readable(silent, 20))
+        assert_serves(active);
+    assert_serves(active);
+    assert_int_equal(bed_counters(&b).tcp_idle_closed, 1);
+    close(active);
+    close(silent);
+    bed_stop(&b);
+}
+
 static void dripping_bytes_do_not_hold_a_connection(void **state)
 {
     (void)state;
@@ -288,18 +303,23 @@ static void what_the_kernel_had_queued_is_still_answered(void **state)
 {
     (void)state;
     struct bed b = {0};
-    bed_start(&b);
+    bed_create(&b); /* not started yet, so that all of it is still queued */
     int udp = client("127.0.0.1", b.port, SOCK_DGRAM, NULL);
     int tcp = connect_from(&b, NULL);
-    send_frame(tcp, "last", 4);
+    uint8_t out[2000 * 8]; /* several reads' worth in one segment; 8 divides the size of a read */
+    for (size_t i = 0; i < 2000; i++)
+        frame(out + i * 8, "queued", 6);
+    assert_int_equal(send(tcp, out, sizeof out, 0), sizeof out);
     for (int i = 0; i < 100; i++)
         assert_int_equal(send(udp, "last", 4, 0), 4);
+    assert_int_equal(net_server_start(b.server), ERR_OK);
     net_server_stop(b.server, 1000);
     for (int i = 0; i < 100; i++) {
         char buf[8];
         assert_int_equal(recv(udp, buf, sizeof buf, MSG_DONTWAIT), 4);
     }
-    assert_true(take_frame(tcp, "last"));
+    for (int i = 0; i < 2000; i++)
+        assert_true(take_frame(tcp, "queued"));
     assert_true(is_closed(tcp));
     close(udp);
     close(tcp);
@@ -311,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accept_survives_the_end_of_descriptors),
         cmocka_unit_test(an_idle_connection_is_closed),
+        cmocka_unit_test(queries_keep_a_connection),
         cmocka_unit_test(dripping_bytes_do_not_hold_a_connection),
         cmocka_unit_test(when_full_the_oldest_makes_room),
         cmocka_unit_test(one_address_cannot_take_every_place),
