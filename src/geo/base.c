@@ -110,3 +110,17 @@ void geo_base_sizes(const struct geo_base *b, uint64_t *blocks)
         blocks[b->v6.value[i]] += (uint64_t)((last >> shift) - (b->v6.start[i] >> shift)) + 1;
     }
 }
+
+void geo_base_each_v4(const struct geo_base *b,
+                      void (*fn)(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot),
+                      void *ctx)
+{
+    unsigned shift = 32 - BLOCK_BITS_V4;
+    for (size_t i = 0; i < b->v4.n; i++) {
+        uint32_t first = b->v4.start[i];
+        uint32_t last = i + 1 < b->v4.n ? b->v4.start[i + 1] - 1 : UINT32_MAX;
+        struct ip ip = {.family = 4, .b = {(uint8_t)(first >> 24), (uint8_t)(first >> 16),
+                                           (uint8_t)(first >> 8), (uint8_t)first}};
+        fn(ctx, &ip, (last >> shift) - (first >> shift) + 1, b->v4.value[i]);
+    }
+}

@@ -73,6 +73,9 @@ struct daemon {
     uint64_t region_answers[DAEMON_REGIONS_MAX]; /* of snapshots that are gone */
     uint64_t share_ring[SHARE_RING][DAEMON_REGIONS_MAX];
     unsigned share_at;
+    double **weights; /* client networks by class, per view of weights_of */
+    uint32_t weights_n;
+    const struct snapshot *weights_of;
     int64_t share_stepped_ms;
 };
 
@@ -121,8 +124,10 @@ void events_stop(struct daemon *d);
 void shares_step(struct daemon *d);
 void shares_fold(struct daemon *d, const struct snapshot *s); /* a snapshot goes: keep its counts */
 void shares_got(const struct daemon *d, double *by_region);
-void shares_want_service(const struct snapshot *s, uint32_t service, double *by_endpoint);
-void shares_want(const struct snapshot *s, double *by_region);
+void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t service,
+                         double *by_endpoint);
+void shares_want(struct daemon *d, const struct snapshot *s, double *by_region);
+void shares_forget(struct daemon *d); /* what was weighed for a world that goes */
 /* Where most of a site's displaced clients go now: a region, or -1. */
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
 

@@ -150,6 +150,8 @@ void events_log(struct daemon *d, const struct event_line *e)
     scope_of(e, scope, sizeof scope);
     log_format_line(line, sizeof line, e->wall_ms, e->level, scope, e->text);
     log_write_line(e->level, line);
+    if (e->level == LOG_DEBUG) /* for whoever watches stderr; the history keeps what matters */
+        return;
     remember(d, e, revision, line);
     tell_followers(d, e, revision, line);
 }

@@ -323,6 +323,7 @@ static void destroy(struct daemon *d, struct snapshot **first)
 {
     snapshot_unref(first);
     serve_destroy(d);
+    shares_forget(d);
     signals_destroy(d);
     snapshot_hub_destroy(&d->hub);
     keeper_destroy(&d->keeper);

@@ -62,27 +62,67 @@ void shares_got(const struct daemon *d, double *by_region)
 
 /* ----------------------------------------------------------------------------------------- want */
 
-#define SAMPLES 65536u /* one /24 of every /16 */
+struct weighing {
+    const struct snapshot *s;
+    const struct snapshot_view *v;
+    double *located, *all; /* /24 blocks by class */
+    double located_sum, all_sum;
+};
 
-/* Client networks by class of a view: one /24 in each /16 that a database locates, else all. */
+static void weigh_range(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot)
+{
+    struct weighing *x = ctx;
+    uint32_t class = geo_view_lookup(x->v->map, first).class;
+    x->all[class] += (double)blocks;
+    x->all_sum += (double)blocks;
+    if (geo_base_spot(x->s->base, spot)->place != 0) {
+        x->located[class] += (double)blocks;
+        x->located_sum += (double)blocks;
+    }
+}
+
+/* The share of client networks in each class of a view: IPv4 /24s that a database locates, else
+ * all. IPv6 is left out: its sizes say nothing about how many people are there. */
 static void weigh_classes(const struct snapshot *s, const struct snapshot_view *v, double *weight)
 {
-    double all = 0, located = 0;
-    double *any = calloc(v->rows_n, sizeof *any);
+    struct weighing x = {
+        .s = s, .v = v, .located = weight, .all = calloc(v->rows_n, sizeof *x.all)};
     memset(weight, 0, v->rows_n * sizeof *weight);
-    for (uint32_t i = 0; any && i < SAMPLES; i++) {
-        struct ip ip = {.family = 4, .b = {(uint8_t)(i >> 8), (uint8_t)i, (uint8_t)(i * 37)}};
-        uint32_t class = geo_view_lookup(v->map, &ip).class;
-        any[class]++;
-        all++;
-        if (geo_base_spot(s->base, geo_base_find(s->base, &ip))->place != 0) {
-            weight[class]++;
-            located++;
-        }
+    if (!x.all)
+        return;
+    geo_base_each_v4(s->base, weigh_range, &x);
+    for (uint32_t i = 0; i < v->rows_n; i++)
+        weight[i] = x.located_sum > 0 ? weight[i] / x.located_sum : x.all[i] / x.all_sum;
+    free(x.all);
+}
+
+/* Walking a million networks takes tens of milliseconds: once per view of a world. */
+static const double *class_weights(struct daemon *d, const struct snapshot *s, uint32_t view)
+{
+    if (d->weights_of != s) {
+        shares_forget(d);
+        d->weights = calloc(s->views_n + 1, sizeof *d->weights);
+        d->weights_n = d->weights ? s->views_n : 0;
+        d->weights_of = s;
     }
-    for (uint32_t i = 0; any && i < v->rows_n; i++)
-        weight[i] = located > 0 ? weight[i] / located : any[i] / all;
-    free(any);
+    if (view >= d->weights_n)
+        return NULL;
+    if (!d->weights[view]) {
+        d->weights[view] = calloc(s->views[view]->rows_n + 1, sizeof **d->weights);
+        if (d->weights[view])
+            weigh_classes(s, s->views[view], d->weights[view]);
+    }
+    return d->weights[view];
+}
+
+void shares_forget(struct daemon *d)
+{
+    for (uint32_t i = 0; i < d->weights_n; i++)
+        free(d->weights[i]);
+    free(d->weights);
+    d->weights = NULL;
+    d->weights_n = 0;
+    d->weights_of = NULL;
 }
 
 struct spread { /* one class of one service */
@@ -179,35 +219,26 @@ static void want_with(const struct snapshot *s, uint32_t service, const double *
     }
 }
 
-void shares_want_service(const struct snapshot *s, uint32_t service, double *by_endpoint)
+void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t service,
+                         double *by_endpoint)
 {
-    const struct snapshot_view *v = s->services[service].view;
-    double *weight = calloc(v->rows_n, sizeof *weight);
-    if (weight) {
-        weigh_classes(s, v, weight);
+    const double *weight = class_weights(d, s, s->services[service].view_index);
+    if (weight)
         want_with(s, service, weight, by_endpoint);
-    }
-    free(weight);
 }
 
 #define WANT_SERVICES_MAX 2000 /* beyond that the first ones stand for all */
 
-void shares_want(const struct snapshot *s, double *by_region)
+void shares_want(struct daemon *d, const struct snapshot *s, double *by_region)
 {
-    double **weights = calloc(s->views_n + 1, sizeof *weights);
     double sum = 0;
     memset(by_region, 0, DAEMON_REGIONS_MAX * sizeof *by_region);
-    for (uint32_t i = 0; weights && i < s->services_n && i < WANT_SERVICES_MAX; i++) {
-        uint32_t view = s->services[i].view_index, first = s->service_endpoint_first[i];
+    for (uint32_t i = 0; i < s->services_n && i < WANT_SERVICES_MAX; i++) {
+        uint32_t first = s->service_endpoint_first[i];
         uint32_t n = s->service_endpoint_first[i + 1] - first;
-        if (!weights[view]) {
-            weights[view] = calloc(s->views[view]->rows_n, sizeof **weights);
-            if (weights[view])
-                weigh_classes(s, s->views[view], weights[view]);
-        }
         double *out = calloc(n + 1, sizeof *out);
-        if (weights[view] && out)
-            want_with(s, i, weights[view], out);
+        if (out)
+            shares_want_service(d, s, i, out);
         for (uint32_t k = 0; out && k < n; k++) {
             by_region[s->steer.site[s->steer.endpoint[first + k].site].region] += out[k];
             sum += out[k];
@@ -216,9 +247,6 @@ void shares_want(const struct snapshot *s, double *by_region)
     }
     for (unsigned i = 0; i < DAEMON_REGIONS_MAX; i++)
         by_region[i] = sum > 0 ? by_region[i] / sum : 0;
-    for (uint32_t i = 0; weights && i < s->views_n; i++)
-        free(weights[i]);
-    free(weights);
 }
 
 /* ----------------------------------------------------------------------------------------- heir */

@@ -42,6 +42,54 @@ static void put_state(json_t *o, enum health_observed observed, uint32_t effecti
     set_new(o, "why", json_string(why[0] ? why : "-"));
 }
 
+/* What the services that a region has make of it: the mean of their sites' effective
+ * availabilities, the worst thing observed, and the reason of the worst site. */
+struct region_sum {
+    double effective;
+    uint32_t sites, moved;
+    enum health_observed observed;
+    double error_rate;
+    int64_t since_wall_ms;
+    char why[2 * HEALTH_TEXT_MAX];
+};
+
+static void sum_site(const struct daemon *d, const struct snapshot *s, uint32_t service,
+                     uint32_t site, uint32_t region_effective, struct region_sum *sum)
+{
+    struct health_site_view v;
+    health_site_show(d->health, site, &v);
+    uint32_t effective = v.effective < region_effective ? v.effective : region_effective;
+    sum->sites++;
+    sum->effective += avail_to_double(effective);
+    if (v.observed > sum->observed)
+        sum->observed = v.observed;
+    if (v.error_rate > sum->error_rate)
+        sum->error_rate = v.error_rate;
+    if (v.effective == AVAIL_FULL)
+        return;
+    sum->moved++;
+    if (v.since_wall_ms > sum->since_wall_ms)
+        sum->since_wall_ms = v.since_wall_ms;
+    if (sum->moved == 1)
+        snprintf(sum->why, sizeof sum->why, "%s: %s", s->model->services[service].name, v.why);
+    else
+        snprintf(sum->why, sizeof sum->why, "%u services have moved", sum->moved);
+}
+
+static void sum_region(const struct daemon *d, const struct snapshot *s, uint32_t region,
+                       uint32_t region_effective, struct region_sum *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    for (uint32_t i = 0; i < s->services_n; i++)
+        for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
+            if (s->board_site_region[at] == region)
+                sum_site(d, s, i, at, region_effective, sum);
+    if (sum->sites)
+        sum->effective /= sum->sites;
+    else
+        sum->effective = avail_to_double(region_effective);
+}
+
 static json_t *region_json(struct daemon *d, uint32_t i, double got, double want)
 {
     const struct snapshot *s = world_now(d);
@@ -58,9 +106,13 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
                                        : NULL);
     set_new(o, "set_author", set ? json_string(v.set_author) : NULL);
     set_new(o, "set_reason", set ? json_string(v.set_reason) : NULL);
-    put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
-    set_new(o, "error_rate", json_real(v.error_rate));
-    put_time(o, v.since_wall_ms);
+    struct region_sum sum;
+    sum_region(d, s, i, v.effective, &sum);
+    bool own = v.effective < AVAIL_FULL || set || !sum.moved;
+    put_state(o, own ? v.observed : sum.observed, avail_from_double(sum.effective), got, want,
+              v.latency_us, own ? v.why : sum.why);
+    set_new(o, "error_rate", json_real(sum.error_rate));
+    put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
     return o;
 }
 
@@ -124,7 +176,7 @@ static json_t *service_json(struct daemon *d, uint32_t i)
     double *want = calloc(svc->endpoints_n + 1, sizeof *want), total = 0;
     json_t *o = json_object(), *sites = json_array();
     CHECK(want);
-    shares_want_service(s, i, want);
+    shares_want_service(d, s, i, want);
     for (uint32_t k = 0; k < svc->endpoints_n; k++)
         total += tally_of(s, s->service_endpoint_first[i] + k);
     uint32_t ttl = atomic_load_explicit(&s->steer.board.ttl[i], memory_order_relaxed);
@@ -188,7 +240,7 @@ void op_status(void *ctx, struct admin_request *r)
     double got[DAEMON_REGIONS_MAX], want[DAEMON_REGIONS_MAX];
     char trouble[256];
     shares_got(d, got);
-    shares_want(s, want);
+    shares_want(d, s, want);
     keeper_trouble(d->keeper, trouble, sizeof trouble);
     json_t *o = json_object(), *regions = json_array();
     set_new(o, "version", json_string(MERIDIAN_VERSION));

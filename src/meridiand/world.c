@@ -25,6 +25,7 @@ void world_publish(struct daemon *d, struct snapshot **s)
         snapshot_unref(s);
         return;
     }
+    shares_forget(d);
     signals_adopt(d, *s);
     snapshot_hub_publish(d->hub, s);
     if (d->runner)

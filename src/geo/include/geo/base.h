@@ -52,3 +52,7 @@ size_t geo_base_dbs_n(const struct geo_base *b);
 struct geo_db *geo_base_db(const struct geo_base *b, size_t i);
 /* Number of /24 (IPv4) and /48 (IPv6) blocks of each spot, for weighing: sizes[spots_n]. */
 void geo_base_sizes(const struct geo_base *b, uint64_t *blocks);
+/* Every IPv4 range in order: its first address, its number of /24 blocks (begun ones count), its spot. */
+void geo_base_each_v4(const struct geo_base *b,
+                      void (*fn)(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot),
+                      void *ctx);
