@@ -74,7 +74,7 @@ static void read_line(struct csv *csv, char *line, unsigned number)
     if (number == 1 && strcasecmp(column[0], "where") == 0)
         return; /* the header */
     struct model_place place;
-    double ms;
+    double ms = 0;
     size_t errors = csv->diag->errors;
     if (model_place_parse(column[0], csv->arena, &place, where, csv->diag) != ERR_OK)
         return;

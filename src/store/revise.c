@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 void store_revised_fini(struct store_revised *r)
 {
@@ -10,12 +11,24 @@ void store_revised_fini(struct store_revised *r)
     *r = (struct store_revised){0};
 }
 
+/* A change of a service may be several lines: its own and its endpoints'. */
+static bool append_lines(json_t *list, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        if (len > 0 && json_array_append_new(list, json_stringn(text, len)) != 0)
+            return false;
+        text += len + (text[len] == '\n');
+    }
+    return true;
+}
+
 json_t *store_revised_lines(const struct store_revised *r)
 {
     json_t *lines = json_array();
     for (size_t i = 0; lines && i < r->changes.n; i++) {
         char *text = config_change_text(&r->changes.change[i]);
-        if (!text || json_array_append_new(lines, json_string(text)) != 0) {
+        if (!text || !append_lines(lines, text)) {
             json_decref(lines);
             lines = NULL;
         }

@@ -1,0 +1,218 @@
+/* One edit as one transaction, as the daemon and the command both make it. */
+#include "store/revise.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64], path[100];
+static struct store *store;
+static struct model *head;
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/meridian-revise-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/m.db", folder);
+    struct diag diag = {0};
+    assert_int_equal(store_init(path, &diag), ERR_OK);
+    assert_int_equal(store_open(path, &store, &diag), ERR_OK);
+    diag_fini(&diag);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[200];
+    model_unref(&head);
+    store_close(&store);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+struct judge {
+    enum err says;
+    int asked;
+    int64_t revision;
+};
+
+static enum err compile(void *ctx, struct model *m, struct diag *diag)
+{
+    struct judge *j = ctx;
+    j->asked++;
+    j->revision = m->revision;
+    return j->says ? diag_error(diag, j->says, "geo", "cannot be served") : ERR_OK;
+}
+
+static enum err revise(struct store *s, struct model **model, const struct store_revise *what,
+                       struct judge *judge, struct store_revised *out)
+{
+    struct diag diag = {0};
+    enum err e = store_revise(s, model, what, compile, judge, out, &diag);
+    assert_true((e != ERR_OK) == (diag.errors > 0)); /* a refusal has a sentence */
+    diag_fini(&diag);
+    return e;
+}
+
+static const struct store_meta meta = {"ana", "", "test", 1000};
+
+static enum err add_region(struct store *s, struct model **model, const char *name, bool dry_run,
+                           struct judge *judge, struct store_revised *out)
+{
+    struct config_edit edit = {.verb = VERB_ADD, .noun = NOUN_REGION, .name = name};
+    struct store_revise what = {.edits = &edit, .edits_n = 1, .dry_run = dry_run, .meta = meta};
+    return revise(s, model, &what, judge, out);
+}
+
+static int64_t stored(void)
+{
+    int64_t revision;
+    struct diag diag = {0};
+    assert_int_equal(store_head(store, &revision, &diag), ERR_OK);
+    return revision;
+}
+
+static void an_edit_is_compiled_under_its_number_and_then_stored(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    int64_t before = stored();
+    assert_int_equal(add_region(store, &head, "eu", false, &judge, &out), ERR_OK);
+    assert_int_equal(out.revision, before + 1);
+    assert_int_equal(judge.revision, out.revision);
+    assert_int_equal(head->revision, out.revision);
+    assert_non_null(model_region(head, "eu"));
+    assert_true(out.changed);
+    json_t *lines = store_revised_lines(&out);
+    assert_int_equal(json_array_size(lines), 1);
+    json_decref(lines);
+    store_revised_fini(&out);
+}
+
+static void what_does_not_compile_is_not_stored_and_the_next_edit_works(void **state)
+{
+    (void)state;
+    struct judge judge = {.says = ERR_CORRUPT};
+    struct store_revised out;
+    int64_t before = stored();
+    assert_int_equal(add_region(store, &head, "eu", false, &judge, &out), ERR_CORRUPT);
+    assert_int_equal(stored(), before);
+    assert_null(model_region(head, "eu"));
+    judge.says = ERR_OK;
+    assert_int_equal(add_region(store, &head, "us", false, &judge, &out), ERR_OK);
+    assert_int_equal(stored(), before + 1);
+    store_revised_fini(&out);
+}
+
+static void a_dry_run_is_judged_and_leaves_nothing(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    int64_t before = stored();
+    assert_int_equal(add_region(store, &head, "eu", true, &judge, &out), ERR_OK);
+    assert_int_equal(judge.asked, 1);
+    assert_true(out.changed);
+    assert_int_equal(out.revision, before);
+    assert_int_equal(out.changes.n, 1);
+    store_revised_fini(&out);
+    assert_int_equal(stored(), before);
+    assert_null(model_region(head, "eu"));
+}
+
+static void a_head_that_another_process_moved_on_is_loaded_again(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    struct store *other = NULL;
+    struct model *other_head = NULL;
+    struct diag diag = {0};
+    assert_int_equal(add_region(store, &head, "eu", false, &judge, &out), ERR_OK);
+    store_revised_fini(&out);
+    assert_int_equal(store_open(path, &other, &diag), ERR_OK);
+    assert_int_equal(add_region(other, &other_head, "us", false, &judge, &out), ERR_OK);
+    store_revised_fini(&out);
+    assert_int_equal(add_region(store, &head, "us", false, &judge, &out), ERR_EXISTS);
+    assert_int_equal(add_region(store, &head, "ap", false, &judge, &out), ERR_OK);
+    store_revised_fini(&out);
+    assert_int_equal(head->regions_n, 3);
+    model_unref(&other_head);
+    store_close(&other);
+}
+
+static void an_edit_without_effect_asks_nobody_and_makes_no_revision(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    assert_int_equal(add_region(store, &head, "eu", false, &judge, &out), ERR_OK);
+    store_revised_fini(&out);
+    int64_t before = stored();
+    struct config_edit edit = {.verb = VERB_SET,
+                               .noun = NOUN_REGION,
+                               .name = "eu",
+                               .fields = json_pack("{s:i}", "capacity", 0)};
+    struct store_revise what = {.edits = &edit, .edits_n = 1, .meta = meta};
+    judge.asked = 0;
+    assert_int_equal(revise(store, &head, &what, &judge, &out), ERR_OK);
+    assert_false(out.changed);
+    assert_int_equal(out.revision, before);
+    assert_int_equal(judge.asked, 0);
+    store_revised_fini(&out);
+    json_decref(edit.fields);
+    assert_int_equal(stored(), before);
+}
+
+static void an_old_document_is_a_conflict_unless_forced(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    for (const char *name = "abc"; *name; name++) {
+        char text[2] = {*name, '\0'};
+        assert_int_equal(add_region(store, &head, text, false, &judge, &out), ERR_OK);
+        store_revised_fini(&out);
+    }
+    const char *document = "{\"revision\":1,\"regions\":[{\"name\":\"z\"}]}";
+    struct store_revise what = {.kind = REVISE_DOCUMENT,
+                                .document = document,
+                                .document_len = strlen(document),
+                                .meta = meta};
+    int64_t before = stored();
+    assert_int_equal(revise(store, &head, &what, &judge, &out), ERR_CONFLICT);
+    assert_int_equal(stored(), before);
+    what.force = true;
+    assert_int_equal(revise(store, &head, &what, &judge, &out), ERR_OK);
+    assert_int_equal(head->regions_n, 1);
+    store_revised_fini(&out);
+    struct store_revise back = {.kind = REVISE_ROLLBACK, .rollback_to = before, .meta = meta};
+    assert_int_equal(revise(store, &head, &back, &judge, &out), ERR_OK);
+    assert_int_equal(out.revision, before + 2);
+    assert_int_equal(head->regions_n, 3);
+    store_revised_fini(&out);
+    back.rollback_to = 999;
+    assert_int_equal(revise(store, &head, &back, &judge, &out), ERR_NOT_FOUND);
+}
+
+#define story(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        story(an_edit_is_compiled_under_its_number_and_then_stored),
+        story(what_does_not_compile_is_not_stored_and_the_next_edit_works),
+        story(a_dry_run_is_judged_and_leaves_nothing),
+        story(a_head_that_another_process_moved_on_is_loaded_again),
+        story(an_edit_without_effect_asks_nobody_and_makes_no_revision),
+        story(an_old_document_is_a_conflict_unless_forced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
