@@ -12,6 +12,8 @@
 
 #define READ_CHUNK (64u * 1024)
 #define NEVER_MS INT64_MAX
+#define CONNECT_WAIT_MS 1000
+#define CONNECT_RETRY_MS 50
 
 struct admin_stream {
     int fd;
@@ -110,6 +112,20 @@ static enum err read_line(struct admin_stream *s, int64_t deadline_ms, json_t **
     return ERR_OK;
 }
 
+/* A daemon that has just taken its lock opens its socket a little later. */
+static enum err connect_patiently(const char *path, int64_t deadline_ms, int *fd)
+{
+    int64_t until_ms = clock_mono_ms() + CONNECT_WAIT_MS;
+    for (;;) {
+        enum err e = admin_socket_connect(path, fd);
+        int64_t now_ms = clock_mono_ms();
+        if ((e != (enum err)-ENOENT && e != (enum err)-ECONNREFUSED) || now_ms >= until_ms ||
+            now_ms >= deadline_ms)
+            return e;
+        poll(NULL, 0, CONNECT_RETRY_MS);
+    }
+}
+
 enum err admin_stream_open(const char *path, const json_t *request, int64_t timeout_ms,
                            struct admin_stream **out, json_t **first, struct diag *diag)
 {
@@ -124,7 +140,7 @@ enum err admin_stream_open(const char *path, const json_t *request, int64_t time
         return diag_error(diag, ERR_NOMEM, "", "out of memory");
     }
     s->fd = -1;
-    enum err e = admin_socket_connect(path, &s->fd);
+    enum err e = connect_patiently(path, deadline_ms, &s->fd);
     if (e)
         e = unreachable(path, diag, err_text(e));
     if (!e)
@@ -132,7 +148,7 @@ enum err admin_stream_open(const char *path, const json_t *request, int64_t time
     if (!e)
         e = read_line(s, deadline_ms, first, diag);
     if (!e && !*first)
-        e = unreachable(path, diag, "no answer in time");
+        e = unreachable(path, diag, "the time is over; it may still do what was asked");
     if (e)
         admin_stream_close(&s);
     *out = s;

@@ -308,6 +308,8 @@ class Revisions(Case):
     def test_a_dry_run_shows_everything_and_stores_nothing(self):
         head = self.first_day()
         before = self.run_ok("export")
+        out = self.run_ok("service", "remove", "www.gslb.example.com", "--dry-run")
+        self.assertEqual([line[0] for line in out.splitlines()], ["-", "-", "-", "d"])
         out = self.run_ok("region", "set", "eu-west", "--capacity", "1", "--dry-run")
         self.assertIn("eu-west", out)
         self.assertIn("nothing was stored", out)

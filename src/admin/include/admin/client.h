@@ -2,6 +2,7 @@
  * Owns      struct admin_stream: the connection. Replies are new references.
  * Threads   any one at a time.
  * Units     timeouts in milliseconds for the whole call; 0: none.
+ * Patience  a socket that is not there yet is tried for a second: daemons take their lock first.
  * Errors    ERR_UNREACHABLE: nobody answers, the connection broke, or the time is over. A refusal
  * by the daemon is ERR_OK with "ok":false in the reply: its code and sentence are the daemon's. */
 #pragma once
