@@ -6,6 +6,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Addresses belong into the parent zone for every name server below it: inside the zone itself
+ * (RFC 1034 §4.2.1) and inside a sister zone (RFC 9471 §2.2). Others have theirs where they live.
+ */
+static bool needs_glue(const struct model_zone *z, uint32_t ns)
+{
+    const char *dot = strchr(z->name, '.');
+    return model_host_within(z->ns[ns].name, dot ? dot + 1 : z->name);
+}
+
 static void print_records(const struct model_zone *z)
 {
     for (uint32_t i = 0; i < z->ns_n; i++)
@@ -13,7 +22,7 @@ static void print_records(const struct model_zone *z)
     /* Glue is needed for name servers inside the zone they serve (RFC 1034 §4.2.1); others have
      * their addresses where they live. */
     for (uint32_t i = 0; i < z->ns_n; i++) {
-        if (!model_host_within(z->ns[i].name, z->name))
+        if (!needs_glue(z, i))
             continue;
         for (uint32_t k = 0; k < z->ns[i].addresses_n; k++)
             printf("%s. %" PRId64 " IN %s %s\n", z->ns[i].name, z->ttl_s,

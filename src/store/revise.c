@@ -89,11 +89,47 @@ static enum err changed_model(struct store *s, const struct model *head,
     return e;
 }
 
+static bool said_before(const struct diag *old, const struct diag_finding *f)
+{
+    for (size_t i = 0; i < old->n; i++)
+        if (strcmp(old->findings[i].where, f->where) == 0 &&
+            strcmp(old->findings[i].text, f->text) == 0)
+            return true;
+    return false;
+}
+
+/* An edit speaks of what it brings: warnings that the head has as well are for `check`. */
+static void drop_old_warnings(const struct model *head, struct diag *diag, size_t first)
+{
+    struct diag old = {0};
+    struct model *m = diag->n > first ? model_clone(head) : NULL;
+    size_t kept = first;
+    if (!m)
+        return;
+    (void)!model_validate(m, &old);
+    for (size_t i = first; i < diag->n; i++) {
+        struct diag_finding *f = &diag->findings[i];
+        if (said_before(&old, f)) {
+            free(f->where);
+            free(f->text);
+            diag->warnings--;
+        } else {
+            diag->findings[kept++] = *f;
+        }
+    }
+    diag->n = kept;
+    diag_fini(&old);
+    model_unref(&m);
+}
+
 /* Under the write lock, before anything is written. */
 static enum err judge(const struct model *head, struct model *m, store_compile_fn *compile,
                       void *ctx, struct store_revised *out, struct diag *diag)
 {
+    size_t first = diag->n;
     enum err e = model_validate(m, diag);
+    if (!e)
+        drop_old_warnings(head, diag, first);
     if (!e)
         e = config_diff(head, m, &out->changes);
     if (e)

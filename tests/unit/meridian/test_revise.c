@@ -202,6 +202,29 @@ static void an_old_document_is_a_conflict_unless_forced(void **state)
     assert_int_equal(revise(store, &head, &back, &judge, &out), ERR_NOT_FOUND);
 }
 
+static void an_edit_warns_of_what_it_brings_and_not_of_the_past(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised out;
+    const char *names[] = {"a.z.example", "b.z.example"};
+    struct config_edit zone = {.verb = VERB_ADD, .noun = NOUN_ZONE, .name = "z.example"};
+    struct store_revise what = {.edits = &zone, .edits_n = 1, .meta = meta};
+    assert_int_equal(revise(store, &head, &what, &judge, &out), ERR_OK);
+    store_revised_fini(&out);
+    for (size_t i = 0; i < 2; i++) { /* each is a service without endpoints: a warning of its own */
+        struct config_edit edit = {.verb = VERB_ADD, .noun = NOUN_SERVICE, .name = names[i]};
+        struct diag diag = {0};
+        what.edits = &edit;
+        assert_int_equal(store_revise(store, &head, &what, compile, &judge, &out, &diag), ERR_OK);
+        assert_int_equal(diag.warnings, 1);
+        assert_int_equal(diag.n, 1);
+        assert_non_null(strstr(diag.findings[0].where, names[i]));
+        diag_fini(&diag);
+        store_revised_fini(&out);
+    }
+}
+
 #define story(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -213,6 +236,7 @@ int main(void)
         story(a_head_that_another_process_moved_on_is_loaded_again),
         story(an_edit_without_effect_asks_nobody_and_makes_no_revision),
         story(an_old_document_is_a_conflict_unless_forced),
+        story(an_edit_warns_of_what_it_brings_and_not_of_the_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

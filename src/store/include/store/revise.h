@@ -7,7 +7,8 @@
  *           process has written meanwhile, and replaced by the new one on success.
  * Threads   the store's thread.
  * Errors    ERR_CONFLICT: the document is older than the head and force was not given; else those
- * of config, model, the callback and the store. Warnings are left in diag on success too. */
+ * of config, model, the callback and the store. On success diag holds the warnings that
+ *           the edit brings. */
 #pragma once
 
 #include "store/store.h"
