@@ -119,8 +119,9 @@ void geo_base_each_v4(const struct geo_base *b,
     for (size_t i = 0; i < b->v4.n; i++) {
         uint32_t first = b->v4.start[i];
         uint32_t last = i + 1 < b->v4.n ? b->v4.start[i + 1] - 1 : UINT32_MAX;
-        struct ip ip = {.family = 4, .b = {(uint8_t)(first >> 24), (uint8_t)(first >> 16),
-                                           (uint8_t)(first >> 8), (uint8_t)first}};
+        struct ip ip = {.family = 4,
+                        .b = {(uint8_t)(first >> 24), (uint8_t)(first >> 16), (uint8_t)(first >> 8),
+                              (uint8_t)first}};
         fn(ctx, &ip, (last >> shift) - (first >> shift) + 1, b->v4.value[i]);
     }
 }

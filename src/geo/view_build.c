@@ -9,7 +9,7 @@
  * §7.2.1). */
 struct cursor {
     const struct geo_base *base;
-    const struct geo_value *of_spot;
+    const uint32_t *leaf_of_spot; /* entries without scope */
     unsigned family, bits;
     size_t i;      /* the next range */
     u128 at, last; /* what is left of the current one */
@@ -19,6 +19,7 @@ struct cursor {
 
 struct build {
     struct cursor c;
+    uint32_t *leaves; /* per spot */
     uint32_t *pool;
     size_t pieces_n, pieces_cap;
     uint64_t blocks_n;
@@ -37,9 +38,7 @@ static u128 range_start(const struct cursor *c, size_t i)
 
 static uint32_t range_leaf(const struct cursor *c, size_t i)
 {
-    uint32_t spot = c->family == 4 ? c->base->v4.value[i] : c->base->v6.value[i];
-    struct geo_value v = c->of_spot[spot];
-    return (uint32_t)v.kind << ENTRY_KIND_SHIFT | v.class;
+    return c->leaf_of_spot[c->family == 4 ? c->base->v4.value[i] : c->base->v6.value[i]];
 }
 
 static void cursor_next_range(struct cursor *c)
@@ -56,12 +55,31 @@ static void cursor_next_range(struct cursor *c)
     c->i = i;
 }
 
-static void cursor_open(struct cursor *c, const struct geo_base *base,
-                        const struct geo_value *of_spot, unsigned family)
+static void cursor_open(struct cursor *c, const struct geo_base *base, const uint32_t *leaf_of_spot,
+                        unsigned family)
 {
-    *c = (struct cursor){
-        .base = base, .of_spot = of_spot, .family = family, .bits = family == 4 ? 32 : 128};
+    *c = (struct cursor){.base = base,
+                         .leaf_of_spot = leaf_of_spot,
+                         .family = family,
+                         .bits = family == 4 ? 32 : 128};
     cursor_next_range(c);
+}
+
+/* Ranges that carry IPv4 clients stay apart from their neighbours whatever the caller says of them,
+ * because those clients are looked up elsewhere: a scope that reached into them would lie. Only
+ * where everything has one value there is nothing to tell apart. */
+static uint32_t *make_leaves(const struct geo_base *b, const struct geo_value *of_spot)
+{
+    uint32_t *leaf = malloc(b->spots_n * sizeof *leaf);
+    bool uniform = true;
+    for (uint32_t i = 0; leaf && i < b->spots_n; i++) {
+        leaf[i] = (uint32_t)of_spot[i].kind << ENTRY_KIND_SHIFT | of_spot[i].class;
+        uniform = uniform && leaf[i] == leaf[0];
+    }
+    for (uint32_t i = 0; leaf && !uniform && i < b->spots_n; i++)
+        if (b->spots[i].kind == GEO_KIND_EMBEDDED)
+            leaf[i] = (uint32_t)GEO_KIND_EMBEDDED << ENTRY_KIND_SHIFT | of_spot[i].class;
+    return leaf;
 }
 
 /* Takes the block at the cursor, whose size is 2^log2, and returns its entry. */
@@ -154,13 +172,14 @@ static enum err build(struct build *w, const struct geo_base *b, const struct ge
                       struct geo_view *v)
 {
     v->arena = arena_create(0);
-    if (!v->arena)
+    w->leaves = make_leaves(b, of_spot);
+    if (!v->arena || !w->leaves)
         return ERR_NOMEM;
     for (unsigned f = 0; f < 2; f++) {
         uint32_t *root = arena_alloc_aligned(v->arena, ROOT_SLOTS * sizeof *root, PIECE_BYTES);
         if (!root)
             return ERR_NOMEM;
-        cursor_open(&w->c, b, of_spot, f ? 6 : 4);
+        cursor_open(&w->c, b, w->leaves, f ? 6 : 4);
         build_root(w, root);
         v->root[f] = root;
     }
@@ -188,6 +207,7 @@ enum err geo_view_build(const struct geo_base *b, const struct geo_value *of_spo
         atomic_init(&v->refs, 1);
         e = build(&w, b, of_spot, v);
     }
+    free(w.leaves);
     free(w.pool);
     if (e) {
         geo_view_unref(&v);

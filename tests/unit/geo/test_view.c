@@ -21,6 +21,14 @@ static void build_with(const char *const *own, size_t n, struct world *w)
     w->values = calloc(geo_base_spots_n(w->base), sizeof *w->values);
 }
 
+/* Keeps what carries IPv4 apart, and nothing else. */
+static void keep_embedded(struct world *w)
+{
+    for (uint32_t i = 0; i < geo_base_spots_n(w->base); i++)
+        if (geo_base_spot(w->base, i)->kind == GEO_KIND_EMBEDDED)
+            w->values[i].kind = GEO_KIND_EMBEDDED;
+}
+
 static void build_view(struct world *w)
 {
     assert_int_equal(geo_view_build(w->base, w->values, &w->view, NULL), ERR_OK);
@@ -48,6 +56,7 @@ static void neighbours_with_one_class_merge_across_the_root_s_borders(void **sta
     build_with(own, 6, &w);
     for (uint32_t i = 0; i < geo_base_spots_n(w.base); i++)
         w.values[i].class = geo_base_spot(w.base, i)->own != GEO_NONE;
+    keep_embedded(&w);
     build_view(&w);
     assert_int_equal(look(w.view, "4.1.2.3").scope, 7);
     assert_int_equal(look(w.view, "5.255.255.255").scope, 7);
@@ -103,6 +112,22 @@ static void classes_and_kinds_keep_all_their_bits(void **state)
     world_free(&w);
 }
 
+static void ranges_that_carry_ipv4_stay_apart_even_if_called_plain(void **state)
+{
+    (void)state;
+    const char *own[] = {"2000::/14"};
+    struct world w;
+    build_with(own, 1, &w);
+    for (uint32_t i = 0; i < geo_base_spots_n(w.base); i++)
+        w.values[i].class = geo_base_spot(w.base, i)->own == 0;
+    build_view(&w);
+    assert_int_equal(look(w.view, "2000::1").scope, 16);
+    assert_int_equal(look(w.view, "2001:1::").scope, 32);
+    assert_int_equal(look(w.view, "2002::1").kind, GEO_KIND_EMBEDDED);
+    assert_int_equal(look(w.view, "2003::1").scope, 16);
+    world_free(&w);
+}
+
 static void every_address_of_a_small_world_is_found_as_if_by_hand(void **state)
 {
     (void)state;
@@ -126,6 +151,7 @@ static void every_address_of_a_small_world_is_found_as_if_by_hand(void **state)
             uint32_t own = geo_base_spot(w.base, i)->own;
             w.values[i].class = own == GEO_NONE ? 0 : class_of[own];
         }
+        keep_embedded(&w);
         build_view(&w);
         world_check_blocks(&w);
         for (unsigned a = 0; a < 65536; a++) {
@@ -191,6 +217,7 @@ int main(void)
         cmocka_unit_test(neighbours_with_one_class_merge_across_the_root_s_borders),
         cmocka_unit_test(single_addresses_have_scopes_of_full_length),
         cmocka_unit_test(classes_and_kinds_keep_all_their_bits),
+        cmocka_unit_test(ranges_that_carry_ipv4_stay_apart_even_if_called_plain),
         cmocka_unit_test(every_address_of_a_small_world_is_found_as_if_by_hand),
         cmocka_unit_test(blocks_of_random_worlds_are_total_disjoint_uniform_and_maximal),
         cmocka_unit_test(a_walk_over_the_blocks_ends_when_told),

@@ -4,13 +4,14 @@
  * Shape     IPv4 as ranges of /24 blocks, IPv6 of /48 blocks: longer networks collapse into the
  *           majority (by addresses) among the located ones of their block. Aliases of the IPv4 tree
  *           (::ffff:0:0/96, 2002::/16, 2001::/32) are not walked: see geo/client.h.
- * Owns      its ranges and texts; the file is closed and unmapped when load returns, so that nobody
- *           can truncate it under us. Reference counted: geo_db_ref, geo_db_unref.
+ * Owns      its ranges and texts; a copy of the file is read, and nothing of it stays open when load
+ *           returns, so that nobody can truncate it under us. Reference counted: geo_db_ref, _unref.
  * Threads   load: any one thread, never a worker (it takes 0.1 s for a million networks). Immutable
  *           afterwards; the count is atomic.
  * Errors    missing, truncated, malformed, empty, absurd (depth, size, no network at all): one
  *           sentence in diag that names the file and what is wrong. Never a crash, a leak or a hang.
- * Limits    GEO_RECORDS_MAX distinct records, GEO_NODES_MAX tree nodes. */
+ * Limits    GEO_RECORDS_MAX distinct records, GEO_NODES_MAX tree nodes; work in proportion to the file
+ *           (db_load.c). */
 #pragma once
 
 #include "base/addr.h"

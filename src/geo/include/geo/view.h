@@ -16,7 +16,8 @@
 struct geo_value { /* what the builder says of a spot */
     uint16_t class;
     uint8_t kind; /* enum geo_kind as this view sees it: PRIVATE only where no rule of it names the
-                   * network, EMBEDDED as in the spot */
+                   * network. Ranges that carry IPv4 clients count as EMBEDDED whatever it says, unless
+                   * all values are the same. */
 };
 
 struct geo_found {
