@@ -92,7 +92,8 @@ static uint32_t row_class(struct row_set *set, const struct steer_row *row)
         return UINT32_MAX;
     set->rows[set->n] =
         (struct snapshot_row){.item = set->items_n, .n = row->n, .fence = row->fence};
-    memcpy(set->items + set->items_n, row->item, row->n * sizeof row->item[0]);
+    if (row->n)
+        memcpy(set->items + set->items_n, row->item, row->n * sizeof row->item[0]);
     set->items_n += row->n;
     set->slots[at] = ++set->n;
     return set->n - 1;

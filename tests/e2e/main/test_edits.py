@@ -1,0 +1,148 @@
+"""Edits under load: every edit is one revision, no query is lost, no answer mixes two revisions."""
+
+import json
+import random
+import subprocess
+import threading
+import time
+
+import common
+from common import lab
+
+QPS = 20000
+
+
+def endpoints(k):
+    return [{"region": r, "address": "203.0.%d.%d" % (113 + i, k)} for i, r in enumerate(("eu", "us"))]
+
+
+def services(k):
+    """TTL and every address say k: an answer that disagrees with itself is of two revisions."""
+    return {"services": [{"name": "flip.gslb.example", "policy": "all", "ttl": k, "endpoints": endpoints(k)},
+                         {"name": "www.gslb.example", "policy": "weighted", "ttl": 30, "endpoints": endpoints(9)}]}
+
+
+def world(t):
+    common.base_world(t)
+    for name, at in (("eu", "51.5,-0.1"), ("us", "39.0,-77.5")):
+        t.meridian("region add %s --at %s" % (name, at))
+    t.meridian("apply", t.write("first.json", json.dumps(services(5))))
+    return t.daemon()
+
+
+class Editor(threading.Thread):
+    """One command line after the other until the time is over."""
+
+    def __init__(self, t, name, every, until, command):
+        super().__init__()
+        self.t, self.label, self.every, self.until, self.command = t, name, every, until, command
+        self.done, self.failed = [], []
+
+    def run(self):
+        n = 0
+        while time.monotonic() < self.until:
+            began = time.monotonic()
+            n += 1
+            message = "%s-%d" % (self.label, n)
+            argv, stdin = self.command(n)
+            got = self.t.meridian(*argv, "--message", message, stdin=stdin, ok=None)
+            (self.done if got.returncode == 0 else self.failed).append((message, got.stderr))
+            time.sleep(max(0, self.every - (time.monotonic() - began)))
+
+
+def editors(t, until, every=0.55):
+    return [
+        Editor(t, "flip", every, until,
+               lambda n: (["apply", "-", "--force"], json.dumps(services(1 + n % 200)))),
+        Editor(t, "capacity", every, until, lambda n: (["region", "set", "eu", "--capacity", str(1000 + n)], None)),
+        Editor(t, "probe", every, until,
+               lambda n: (["probe", "add", "p%d" % n, "--type", "tcp", "--port", str(1000 + n)], None)),
+    ]
+
+
+def check_history(t, before, threads):
+    """Each acknowledged edit is exactly one revision, and there are no others."""
+    history = t.json("history", "--limit", "100000")
+    revisions = history["revisions"] if isinstance(history, dict) else history
+    messages = [r["message"] for r in revisions if r["revision"] > before]
+    want = [m for e in threads for m, _ in e.done]
+    assert sorted(messages) == sorted(want), "history and acknowledged edits differ: %s" % (
+        set(messages) ^ set(want))
+    assert len(set(r["revision"] for r in revisions)) == len(revisions)
+
+
+def test_300_edits_a_minute_by_three_under_20000_queries_a_second(t):
+    d = world(t)
+    before = d.status()["revision"]
+    seconds = 20
+    drops = common.receive_drops(53)
+    load = common.Load(QPS, seconds, "flip.gslb.example")
+    threads = editors(t, time.monotonic() + seconds - 1)
+    for e in threads:
+        e.start()
+    for e in threads:
+        e.join()
+    got = load.result()
+    assert not any(e.failed for e in threads), [e.failed for e in threads]
+    edits = sum(len(e.done) for e in threads)
+    assert edits >= 5 * (seconds - 2), "only %d edits in %d s" % (edits, seconds)
+    assert common.receive_drops(53) == drops, "the kernel dropped queries at our sockets"
+    assert got["sent"] >= 0.9 * QPS * seconds, "the load was not there: %s" % got
+    assert got["answered"] == got["sent"], got
+    assert got["mixed"] == 0 and got["failed"] == 0, got
+    assert got["records"] == 2 * got["answered"]
+    check_history(t, before, threads)
+    assert d.status()["revision"] == before + edits
+
+
+def kill_and_look(d, t, rng, threads, lost):
+    time.sleep(rng.uniform(0.05, 0.6))
+    d.stop(sig=9)
+    began = time.monotonic()
+    again = t.daemon(wait=False)
+    lab.wait_for("answers", lambda: lab.answers("www.gslb.example", "A", "127.0.0.1"), 5, 0.005)
+    took = time.monotonic() - began
+    if took >= 1:
+        lost.append(took)
+    return again
+
+
+def test_kill_9_at_any_moment_loses_no_acknowledged_edit(t):
+    import os
+    seed = int(os.environ.get("SEED", "1"))
+    print("SEED=%d" % seed)
+    rng, slow = random.Random(seed), []
+    d = world(t)
+    before = d.status()["revision"]
+    load = common.Load(2000, 75, "www.gslb.example")
+    until = time.monotonic() + 70
+    threads = editors(t, until, every=0.05)
+    for e in threads:
+        e.start()
+    for _ in range(50):
+        d = kill_and_look(d, t, rng, threads, slow)
+        if time.monotonic() > until:
+            break
+    kills_over = time.monotonic()
+    for e in threads:
+        e.until = 0
+    for e in threads:
+        e.join()
+    assert kills_over < until, "50 kills took longer than the load"
+    assert not slow, "serving resumed only after %s s" % slow
+    load.popen.terminate()
+    load.popen.wait()
+    lab.wait_for("the control socket", lambda: t.meridian("status", ok=None).returncode == 0)
+    history = t.json("history", "--limit", "100000")
+    revisions = history["revisions"] if isinstance(history, dict) else history
+    stored = [r["message"] for r in revisions if r["revision"] > before]
+    acknowledged = [m for e in threads for m, _ in e.done]
+    missing = set(acknowledged) - set(stored)
+    assert not missing, "acknowledged and gone: %s" % missing
+    assert len(stored) == len(set(stored)), "an edit was stored twice"
+    assert len(acknowledged) >= 50, "only %d edits got through" % len(acknowledged)
+    t.meridian("check")
+
+
+if __name__ == "__main__":
+    lab.run(globals())
