@@ -1,23 +1,5 @@
 #include "view_priv.h"
 
-#include <stdlib.h>
-
-struct geo_view *geo_view_ref(struct geo_view *v)
-{
-    atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
-    return v;
-}
-
-void geo_view_unref(struct geo_view **view)
-{
-    struct geo_view *v = *view;
-    *view = NULL;
-    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    arena_destroy(v->arena);
-    free(v);
-}
-
 static inline uint32_t root_entry(const struct geo_view *v, const struct ip *ip)
 {
     return v->root[ip->family == 6][(unsigned)ip->b[0] << 8 | ip->b[1]];

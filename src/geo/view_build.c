@@ -217,3 +217,19 @@ enum err geo_view_build(const struct geo_base *b, const struct geo_value *of_spo
     *out = v;
     return ERR_OK;
 }
+
+struct geo_view *geo_view_ref(struct geo_view *v)
+{
+    atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+    return v;
+}
+
+void geo_view_unref(struct geo_view **view)
+{
+    struct geo_view *v = *view;
+    *view = NULL;
+    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    arena_destroy(v->arena);
+    free(v);
+}
