@@ -356,7 +356,7 @@ def isolate():
     how = ["unshare", "--net"] if root else ["unshare", "--user", "--map-current-user", "--keep-caps", "--net"]
     if subprocess.run(how + ["true"], stderr=subprocess.DEVNULL).returncode == 0:
         os.environ["LAB_INSIDE"] = "1"
-        os.execvp(how[0], how + [sys.executable] + sys.argv)
+        os.execvp(how[0], how + [sys.executable, "-B"] + sys.argv)
     if not root:
         print("skipped: no network namespace for an ordinary user here")
         sys.exit(SKIPPED)
