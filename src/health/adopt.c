@@ -23,11 +23,33 @@ static const struct health_site_config *site_of(const struct health *h, uint32_t
                                      : &h->cfg.site[item - h->cfg.endpoints_n];
 }
 
-static void build_table(struct health *h)
+static bool is_item(const struct health *h, uint32_t item, const char *service, const char *region,
+                    const char *address)
+{
+    const struct health_site_config *s = site_of(h, item);
+    const char *a = address_of(h, item);
+    return (a != NULL) == (address != NULL) && (!a || strcmp(a, address) == 0) &&
+           strcmp(h->cfg.region[s->region].name, region) == 0 &&
+           strcmp(h->cfg.service[s->service].name, service) == 0;
+}
+
+/* Has it a state that could be taken over? Without probes only a person's word is. */
+static bool has_state(const struct health *h, uint32_t item)
+{
+    return item < h->cfg.endpoints_n ? h->probed_of[item] != 0
+                                     : h->judged_of[item - h->cfg.endpoints_n] != 0;
+}
+
+static void build_table(struct health *h, bool all)
 {
     uint32_t n = h->cfg.endpoints_n + h->cfg.sites_n;
+    if (h->table_built)
+        memset(h->table, 0, ((size_t)h->table_mask + 1) * sizeof *h->table);
     h->table_built = true;
+    h->table_all = all;
     for (uint32_t item = 0; item < n; item++) {
+        if (!all && !has_state(h, item))
+            continue;
         const struct health_site_config *s = site_of(h, item);
         uint64_t at = key_hash(h->cfg.service[s->service].name, h->cfg.region[s->region].name,
                                address_of(h, item));
@@ -37,28 +59,41 @@ static void build_table(struct health *h)
     }
 }
 
-uint32_t health__find(struct health *h, const char *service, const char *region,
-                      const char *address)
+static uint32_t find(struct health *h, const char *service, const char *region, const char *address,
+                     bool all)
 {
-    if (!h->table_built)
-        build_table(h);
+    if (!h->table_built || (all && !h->table_all))
+        build_table(h, all);
     for (uint64_t at = key_hash(service, region, address); h->table[at & h->table_mask]; at++) {
         uint32_t item = h->table[at & h->table_mask] - 1;
-        const struct health_site_config *s = site_of(h, item);
-        const char *a = address_of(h, item);
-        if ((a != NULL) == (address != NULL) && (!a || strcmp(a, address) == 0) &&
-            strcmp(h->cfg.region[s->region].name, region) == 0 &&
-            strcmp(h->cfg.service[s->service].name, service) == 0)
+        if (is_item(h, item, service, region, address))
             return item;
     }
     return HEALTH_NONE;
 }
 
-static uint32_t find_like(struct health *h, const struct health *old, uint32_t item)
+uint32_t health__find(struct health *h, const char *service, const char *region,
+                      const char *address)
+{
+    return find(h, service, region, address, false);
+}
+
+/* The same thing in the new numbering. Most configurations differ little from the one before: where
+ * the last one was found, the next one is likely to be next. */
+static uint32_t find_like(struct health *h, const struct health *old, uint32_t item, int64_t *shift)
 {
     const struct health_site_config *s = site_of(old, item);
-    return health__find(h, old->cfg.service[s->service].name, old->cfg.region[s->region].name,
-                        address_of(old, item));
+    const char *service = old->cfg.service[s->service].name;
+    const char *region = old->cfg.region[s->region].name;
+    const char *address = address_of(old, item);
+    int64_t first = address ? 0 : h->cfg.endpoints_n, guess = item + *shift;
+    int64_t end = address ? h->cfg.endpoints_n : first + h->cfg.sites_n;
+    if (guess >= first && guess < end && is_item(h, (uint32_t)guess, service, region, address))
+        return (uint32_t)guess;
+    uint32_t found = find(h, service, region, address, address && !has_state(old, item));
+    if (found != HEALTH_NONE)
+        *shift = (int64_t)found - item;
+    return found;
 }
 
 /* Under other rules a way up begins anew from where it is: it must not seem to have begun earlier.
@@ -69,9 +104,9 @@ static void take_mover(const struct health *h, struct mover *m, const struct mov
     *m = *from;
     if (!other_rules)
         return;
+    m->ramping = false;
     if (m->hold_until_ms < h->now_ms)
         m->hold_until_ms = h->now_ms;
-    m->ramping = false;
     m->wait = WAIT_NONE;
     if (m->good_since_ms != NEVER_MS && m->avail > 0)
         m->good_since_ms = h->now_ms;
@@ -102,9 +137,10 @@ static bool samples_fit(const struct judged *a, const struct judged *b)
     return a->bucket_ms == b->bucket_ms;
 }
 
-static void adopt_site(struct health *h, const struct health *old, const struct judged *from)
+static void adopt_site(struct health *h, const struct health *old, const struct judged *from,
+                       int64_t *shift)
 {
-    uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site);
+    uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site, shift);
     struct judged *j = item == HEALTH_NONE ? NULL : health__judged(h, item - h->cfg.endpoints_n);
     if (!j)
         return;
@@ -123,12 +159,13 @@ static void adopt_site(struct health *h, const struct health *old, const struct 
         j->bucket = from->bucket;
 }
 
-static void adopt_endpoint(struct health *h, const struct health *old, uint32_t endpoint)
+static void adopt_endpoint(struct health *h, const struct health *old, uint32_t endpoint,
+                           int64_t *shift)
 {
     const struct probed *from = health__probed(old, endpoint);
     if (!from && !old->order_of[endpoint])
         return;
-    uint32_t e = find_like(h, old, endpoint);
+    uint32_t e = find_like(h, old, endpoint, shift);
     if (e == HEALTH_NONE)
         return;
     h->order_of[e] = take_order(h, old, old->order_of[endpoint]);
@@ -146,6 +183,7 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     p->unproven = from->unproven;
     p->restored = from->restored;
     p->first_fail_ms = from->first_fail_ms;
+    p->first_started_ms = from->first_started_ms;
     p->witness_ms = from->witness_ms;
     p->last_started_ms = from->last_started_ms;
     p->latency_us = from->latency_us;
@@ -174,12 +212,19 @@ static uint32_t region_named(const struct health *h, const char *name, uint32_t 
     return HEALTH_NONE;
 }
 
+static void renumber(struct latest *l, const struct latest *old, uint32_t was, uint32_t is)
+{
+    for (int i = 0; i < 2; i++)
+        if (old->region[i] == was)
+            l->region[i] = is;
+}
+
 static void adopt_region(struct health *h, const struct health *old, uint32_t region)
 {
     uint32_t r = region_named(h, old->cfg.region[region].name, region);
-    for (int i = 0; i < 2; i++)
-        if (old->failed.region[i] == region)
-            h->failed.region[i] = r;
+    renumber(&h->failed, &old->failed, region, r);
+    renumber(&h->failed_any, &old->failed_any, region, r);
+    renumber(&h->answered, &old->answered, region, r);
     if (r == HEALTH_NONE)
         return;
     const struct region *from = &old->region[region];
@@ -205,13 +250,17 @@ void health_adopt(struct health *h, const struct health *old)
     if (old->now_ms > h->now_ms)
         h->now_ms = old->now_ms;
     h->failed = old->failed;
+    h->failed_any = old->failed_any;
+    h->answered = old->answered;
     h->rebuilding = true;
+    int64_t shift = (int64_t)h->cfg.endpoints_n - old->cfg.endpoints_n; /* of sites */
     for (uint32_t i = 0; i < old->cfg.regions_n; i++)
         adopt_region(h, old, i);
     for (uint32_t i = 0; i < old->judged_n; i++)
-        adopt_site(h, old, &old->judged[i]);
+        adopt_site(h, old, &old->judged[i], &shift);
+    shift = 0;
     for (uint32_t i = 0; i < old->cfg.endpoints_n; i++)
-        adopt_endpoint(h, old, i);
+        adopt_endpoint(h, old, i, &shift);
     h->isolated = old->isolated;
     h->isolated_since_ms = old->isolated_since_ms;
     h->isolated_until_ms = old->isolated_until_ms;

@@ -207,7 +207,7 @@ static void on_failure(struct health *h, struct probed *p, const struct health_s
         return;
     p->note = 0;
     if (first)
-        health__witness_streak(h, p);
+        health__witness_streak(h, p, s->started_ms);
     if (p->listed && p->streak + 1 >= c->fall && p->streak < c->fall)
         health__witness_seek(h, p); /* so that it is known when the last failure is */
     if (p->streak < c->fall)
@@ -272,8 +272,7 @@ void health_sample(struct health *h, const struct health_sample *s)
         else if (!s->confirm && p->in_rate && health__witness_proves(h, p, s->started_ms))
             health__window_add(j, p, false);
     }
-    if (!s->ok && p->observed != HEALTH_OBSERVED_DOWN)
-        health__latest_add(&h->failed, health__region_of(h, s->endpoint), h->now_ms);
+    health__witness_remember(h, p, s->ok);
     health__witness_settle(h, NULL);
     health__endpoint_judge(h, s->endpoint);
     health__site_judge(h, site);

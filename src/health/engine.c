@@ -172,7 +172,8 @@ static void start(struct health *h)
 {
     group_sites(h, h->service_site_first, h->service_site, false);
     group_sites(h, h->region_site_first, h->region_site, true);
-    h->failed = (struct latest){{HEALTH_NONE, HEALTH_NONE}, {INT64_MIN, INT64_MIN}};
+    h->failed = h->failed_any = h->answered =
+        (struct latest){{HEALTH_NONE, HEALTH_NONE}, {INT64_MIN, INT64_MIN}};
     h->isolated_until_ms = INT64_MIN;
     start_sites(h);
     start_endpoints(h);

@@ -83,10 +83,11 @@ struct probed { /* an endpoint with a probe */
     bool in_on, in_up, in_forced; /* counted in the site's on_n, up_n, forced_n */
     bool in_rate;                 /* its samples count in the site's error rate */
     uint32_t streak;
-    uint32_t unproven;     /* failures that count in the error rate only if there is a witness */
-    uint32_t streak_fall;  /* failures in a row that made it fall */
-    int64_t first_fail_ms; /* when the first failure of the streak was known */
-    int64_t witness_ms;    /* start of a later success in another region; NEVER_MS: none yet */
+    uint32_t unproven;        /* failures that count in the error rate only if there is a witness */
+    uint32_t streak_fall;     /* failures in a row that made it fall */
+    int64_t first_fail_ms;    /* when the first failure of the streak was known */
+    int64_t first_started_ms; /* and when its probe was sent */
+    int64_t witness_ms;       /* start of a later success in another region; NEVER_MS: none yet */
     int64_t last_started_ms, witness_asked_ms;
     uint32_t prev, next; /* 1-based, in its region's list */
     uint32_t latency_us;
@@ -166,7 +167,9 @@ struct health {
     char (*note)[HEALTH_TEXT_MAX]; /* why, from an earlier life; 0 unused */
     uint32_t notes_used;
 
-    struct latest failed; /* failures of endpoints that were not down */
+    struct latest failed;     /* failures of endpoints that were not down */
+    struct latest failed_any; /* of any */
+    struct latest answered;   /* successes */
     uint32_t regions_probed_n;
     uint32_t unwitnessed_n, ready_n, witnesses_asked_n;
     uint32_t timeout_ms_max;
@@ -192,7 +195,7 @@ struct health {
 
     uint32_t *table; /* endpoints and sites by key, built when first needed */
     uint32_t table_mask;
-    bool table_built;
+    bool table_built, table_all; /* all: with those that have no state of their own */
 };
 
 /* Lookups. */
@@ -255,7 +258,7 @@ void health__endpoint_fall(struct health *h, struct probed *p);
 void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_before_ms);
 
 /* witness.c */
-void health__witness_streak(struct health *h, struct probed *p);
+void health__witness_streak(struct health *h, struct probed *p, int64_t started_ms);
 void health__witness_clear(struct health *h, struct probed *p);
 void health__witness_success(struct health *h, struct probed *p, int64_t started_ms);
 void health__witness_answered(struct health *h, struct probed *p, int64_t started_ms);
@@ -268,8 +271,7 @@ void health__witness_seek(struct health *h, struct probed *p);
 void health__witness_try_fall(struct health *h, struct probed *p);
 void health__witness_deadline(struct health *h);
 void health__witness_settle(struct health *h, const char *cause);
-void health__latest_add(struct latest *l, uint32_t region, int64_t at_ms);
-int64_t health__latest_elsewhere(const struct latest *l, uint32_t region);
+void health__witness_remember(struct health *h, const struct probed *p, bool ok);
 
 /* site.c */
 void health__site_judge(struct health *h, uint32_t site);

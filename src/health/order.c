@@ -277,7 +277,8 @@ void health__order_tick_endpoint(struct health *h, uint32_t endpoint)
 static void let_back(struct health *h, struct mover *m)
 {
     m->kept_out = false;
-    if (m->hold_until_ms < h->now_ms) /* the way up begins now, not when evidence became good */
+    if (!m->ramping &&
+        m->hold_until_ms < h->now_ms) /* the way up begins now, not when evidence became good */
         m->hold_until_ms = h->now_ms;
 }
 

@@ -40,7 +40,7 @@ static uint32_t number(const struct health *h, const struct probed *p)
     return (uint32_t)(p - h->probed) + 1;
 }
 
-void health__latest_add(struct latest *l, uint32_t region, int64_t at_ms)
+static void latest_add(struct latest *l, uint32_t region, int64_t at_ms)
 {
     if (l->region[0] != region) {
         l->region[1] = l->region[0];
@@ -50,7 +50,7 @@ void health__latest_add(struct latest *l, uint32_t region, int64_t at_ms)
     l->at_ms[0] = at_ms;
 }
 
-int64_t health__latest_elsewhere(const struct latest *l, uint32_t region)
+static int64_t latest_elsewhere(const struct latest *l, uint32_t region)
 {
     return l->region[0] != region ? l->at_ms[0] : l->at_ms[1];
 }
@@ -67,24 +67,50 @@ void health__witness_link(struct health *h, struct probed *p)
     h->unwitnessed_n++;
 }
 
-static bool network_in_doubt(const struct health *h, const struct probed *p)
+void health__witness_remember(struct health *h, const struct probed *p, bool ok)
 {
     uint32_t own = health__region_of(h, p->endpoint);
-    if (h->isolated || h->isolated_until_ms >= p->first_fail_ms)
-        return true;
-    return health__latest_elsewhere(&h->failed, own) >= p->first_fail_ms;
+    if (ok) {
+        latest_add(&h->answered, own, h->now_ms);
+        return;
+    }
+    latest_add(&h->failed_any, own, h->now_ms);
+    if (p->observed != HEALTH_OBSERVED_DOWN)
+        latest_add(&h->failed, own, h->now_ms);
+}
+
+/* Have other regions failed as well since the first probe of this streak was
+ * sent? Then it may be the prober's network.
+ * What is down already tells little and is left out for the error rate, but not for a fall. */
+static bool network_in_doubt(const struct health *h, const struct probed *p,
+                             const struct latest *failed)
+{
+    uint32_t own = health__region_of(h, p->endpoint);
+    return h->isolated || h->isolated_until_ms >= p->first_started_ms ||
+           latest_elsewhere(failed, own) >= p->first_started_ms;
 }
 
 bool health__witness_proves(const struct health *h, const struct probed *p, int64_t started_ms)
 {
-    return p->witness_ms == NEVER_MS || started_ms > p->witness_ms || !network_in_doubt(h, p);
+    return p->witness_ms == NEVER_MS || started_ms > p->witness_ms ||
+           !network_in_doubt(h, p, &h->failed);
 }
 
-/* Failures that waited for a witness count in the error rate, unless other regions failed too. */
+static bool fall_proven(const struct health *h, const struct probed *p)
+{
+    return p->witness_ms == NEVER_MS || p->last_started_ms > p->witness_ms ||
+           !network_in_doubt(h, p, &h->failed_any);
+}
+
+/* Failures that waited for a witness count in the error rate, unless the last that was heard of
+ * other regions before it was a failure too. */
 static void settle_unproven(struct health *h, struct probed *p)
 {
     struct judged *j = health__judged(h, health__site_of(h, p->endpoint));
-    bool counts = p->in_rate && !network_in_doubt(h, p);
+    uint32_t own = health__region_of(h, p->endpoint);
+    bool answered = latest_elsewhere(&h->answered, own) > latest_elsewhere(&h->failed, own);
+    bool episode = h->isolated || h->isolated_until_ms >= p->first_started_ms;
+    bool counts = p->in_rate && (!network_in_doubt(h, p, &h->failed) || (answered && !episode));
     if (counts && p->unproven)
         health__window_roll(h, j);
     for (uint32_t i = 0; counts && i < p->unproven; i++)
@@ -110,8 +136,9 @@ static void unlink_it(struct health *h, struct probed *p)
     p->ready = false;
 }
 
-void health__witness_streak(struct health *h, struct probed *p)
+void health__witness_streak(struct health *h, struct probed *p, int64_t started_ms)
 {
+    p->first_started_ms = started_ms;
     p->first_fail_ms = h->now_ms;
     p->witness_ms = NEVER_MS;
     if (h->regions_probed_n >= 2 && !p->listed)
@@ -199,7 +226,7 @@ void health__witness_try_fall(struct health *h, struct probed *p)
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {
-        if (fall > 1 && !health__witness_proves(h, p, p->last_started_ms)) {
+        if (fall > 1 && !fall_proven(h, p)) {
             health__endpoint_confirm(h, p, h->now_ms + 1);
             return;
         }

@@ -45,7 +45,7 @@ struct item { /* one availability as the events tell it */
 struct sim {
     uint64_t seed;
     struct rng rng;
-    bool verbose;
+    bool verbose, hash_only;
     int64_t now, end;
     int64_t mono_offset, wall_offset; /* what the engine's clocks show, less now */
     uint32_t regions, services, per_site;
@@ -70,6 +70,7 @@ struct sim {
     /* faults */
     bool isolated;
     int64_t isolated_since, isolated_last, fault_at, unfault_at;
+    int64_t forgot_isolation_at; /* a restart while isolated */
     double loss, late;
     bool mono_held;
     bool orders; /* a person's word is in force somewhere */

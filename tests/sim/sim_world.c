@@ -112,7 +112,7 @@ void sim_world_init(struct sim *s, uint64_t seed)
     s->seed = seed;
     rng_seed(&s->rng, seed);
     s->end = 900000;
-    s->isolated_last = INT64_MIN / 2;
+    s->isolated_last = s->forgot_isolation_at = INT64_MIN / 2;
     s->mono_offset = 5000000;
     s->wall_offset = 1800000000000;
     s->regions = 2 + rng_below(&s->rng, REGIONS_MAX - 1);
@@ -239,6 +239,8 @@ void sim_restart(struct sim *s)
     struct words before;
     if (!k)
         abort();
+    if (s->isolated)
+        s->forgot_isolation_at = s->now;
     words_of(s, &before);
     health_save(s->h, keep, k);
     health_destroy(&s->h);

@@ -300,7 +300,8 @@ static void a_degraded_site_stays_degraded_until_there_are_samples_enough(void *
     (void)state;
     w.endpoint[0].fall = 1000;
     for (int i = 0; i < 60; i++)
-        world_sample(&w, (struct health_sample){.endpoint = 0, .ok = i % 3 != 2, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 3 != 2, .started_ms = w.now});
     uint32_t low = world_avail_site(&w, 0);
     assert_in_range(low, 1, AVAIL_FULL - 1);
     restart(false);
@@ -354,7 +355,8 @@ static void what_is_unknown_to_the_configuration_is_not_restored(void **state)
 {
     (void)state;
     next_world();
-    health_restore(v.h, &(struct health_saved){.service = "no", .region = "such", .address = "x"}, 0);
+    health_restore(v.h, &(struct health_saved){.service = "no", .region = "such", .address = "x"},
+                   0);
     health_restore(v.h, &(struct health_saved){.service = "no", .region = "region-0"}, 0);
     health_restore(v.h, &(struct health_saved){.region = "nowhere"}, 0);
     health_restore(v.h, &(struct health_saved){.service = "lost"}, 0);

@@ -111,7 +111,8 @@ static void confirmations_count_for_the_fall_but_not_for_the_error_rate(void **s
     struct health_site_view before, after;
     health_site_show(w.h, 0, &before);
     for (int i = 0; i < 2; i++)
-        world_sample(&w, (struct health_sample){.endpoint = 0, .confirm = true, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .confirm = true, .started_ms = w.now});
     health_site_show(w.h, 0, &after);
     assert_int_equal(before.samples, after.samples);
     assert_int_equal(after.failures, 0);

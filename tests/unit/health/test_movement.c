@@ -200,7 +200,8 @@ static void a_degrade_returns_by_itself_under_failback_hold(void **state)
     w.endpoint[0].fall = 100;
     world_start(&w);
     for (int i = 0; i < 40; i++)
-        world_sample(&w, (struct health_sample){.endpoint = 0, .ok = i % 3 != 2, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 3 != 2, .started_ms = w.now});
     uint32_t low = world_avail_site(&w, 0);
     assert_in_range(low, 1, AVAIL_FULL - 1);
     world_rounds(&w, 50, 5000);

@@ -36,8 +36,8 @@ static void order_endpoint(uint32_t endpoint, struct health_order o)
 static void a_drain_binds_at_once_and_keeps_the_region_as_a_reserve(void **state)
 {
     (void)state;
-    order_region(0, (struct health_order){
-                        .state = HEALTH_DRAIN, .author = "ana", .reason = "db move"});
+    order_region(
+        0, (struct health_order){.state = HEALTH_DRAIN, .author = "ana", .reason = "db move"});
     assert_int_equal(health_region_word(w.h, 0), HEALTH_WORD_DRAIN);
     assert_said(&w, "override|state auto -> drain rule=override keep=0.00 author=ana "
                     "reason=\"db move\"");
@@ -185,8 +185,8 @@ static void an_order_with_an_end_ends_by_itself(void **state)
 static void the_end_follows_the_wall_clock_when_it_is_set(void **state)
 {
     (void)state;
-    order_region(0, (struct health_order){.state = HEALTH_DOWN,
-                                          .until_wall_ms = w.wall + 36000000});
+    order_region(0,
+                 (struct health_order){.state = HEALTH_DOWN, .until_wall_ms = w.wall + 36000000});
     world_advance(&w, 1000);
     w.wall += 36000000;
     world_advance(&w, 60000);

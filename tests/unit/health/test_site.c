@@ -22,10 +22,9 @@ static int teardown(void **state)
 static void witness(uint32_t e)
 {
     world_advance(&w, 1);
-    world_sample(&w, (struct health_sample){.endpoint = (e + 3) % 6,
-                                            .ok = true,
-                                            .confirm = true,
-                                            .started_ms = w.now});
+    world_sample(&w,
+                 (struct health_sample){
+                     .endpoint = (e + 3) % 6, .ok = true, .confirm = true, .started_ms = w.now});
 }
 
 static void fail_with_witness(uint32_t e)
@@ -105,7 +104,8 @@ static void at_fail_all_of_it_has_moved(void **state)
     w.cfg.samples_min = 50;
     world_start(&w);
     for (int i = 0; i < 50; i++)
-        world_sample(&w, (struct health_sample){.endpoint = 0, .ok = i % 4 == 0, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 4 == 0, .started_ms = w.now});
     witness(0);
     assert_int_equal(health_site_word(w.h, 0), 0);
     struct health_site_view v;
@@ -218,7 +218,8 @@ static void min_capacity_limits_a_degrade_and_says_so_once(void **state)
     w.cfg.samples_min = 20;
     world_start(&w);
     for (int i = 0; i < 40; i++) {
-        world_sample(&w, (struct health_sample){.endpoint = 0, .ok = i % 2 == 0, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 2 == 0, .started_ms = w.now});
         world_advance(&w, 1);
     }
     /* 1.0 + v of 2.0 must be 0.8 of it */
@@ -239,7 +240,8 @@ static void min_capacity_counts_what_a_person_took_away(void **state)
     struct health_order o = {.state = HEALTH_DOWN, .author = "ana"};
     health_order_region(w.h, 1, &o, w.now, w.wall);
     for (int i = 0; i < 40; i++)
-        world_sample(&w, (struct health_sample){.endpoint = 0, .ok = i % 2 == 0, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 2 == 0, .started_ms = w.now});
     assert_avail(health_site_word(w.h, 0), 1);
     assert_said(&w, "hold 1.00 would=");
 }

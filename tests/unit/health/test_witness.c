@@ -108,7 +108,8 @@ static void when_all_fail_nothing_moves_and_the_log_says_isolated_once(void **st
     assert_string_equal(v.why, "isolated: 10 failures in a row: timeout after 2000 ms");
 }
 
-static void isolation_ends_with_the_first_answer_and_nothing_falls_unless_it_fails_again(void **state)
+static void
+isolation_ends_with_the_first_answer_and_nothing_falls_unless_it_fails_again(void **state)
 {
     (void)state;
     for (int round = 0; round < 4; round++) {
@@ -211,7 +212,7 @@ static void unprobed_endpoints_elsewhere_make_no_second_region(void **state)
     assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_DOWN);
 }
 
-static void a_region_that_is_dead_already_casts_no_doubt(void **state)
+static void where_others_fail_too_one_more_failure_after_the_witness_is_needed(void **state)
 {
     (void)state;
     world_fall(&w, 2, 1);
@@ -219,7 +220,11 @@ static void a_region_that_is_dead_already_casts_no_doubt(void **state)
     world_fail(&w, 2);
     world_fail(&w, 0);
     world_advance(&w, 1);
-    world_ok(&w, 1); /* sent after the last failure: enough, as nothing else failed anew */
+    world_ok(&w, 1); /* sent after the last failure: the network may just have come back */
+    assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_UP);
+    assert_true(w.asked[0] > 0);
+    world_advance(&w, 1000);
+    world_fail(&w, 0);
     assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_DOWN);
 }
 
@@ -258,7 +263,7 @@ int main(void)
         T(with_two_regions_the_second_dead_one_stays_as_isolated),
         T(with_one_region_nobody_could_witness_and_the_fall_goes_ahead),
         T(unprobed_endpoints_elsewhere_make_no_second_region),
-        T(a_region_that_is_dead_already_casts_no_doubt),
+        T(where_others_fail_too_one_more_failure_after_the_witness_is_needed),
         T(with_fall_one_a_witness_is_needed_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

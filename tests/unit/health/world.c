@@ -121,8 +121,9 @@ void world_sample(struct world *w, struct health_sample s)
 
 void world_ok(struct world *w, uint32_t endpoint)
 {
-    world_sample(w, (struct health_sample){
-                        .endpoint = endpoint, .ok = true, .started_ms = w->now, .latency_us = 12000});
+    world_sample(w,
+                 (struct health_sample){
+                     .endpoint = endpoint, .ok = true, .started_ms = w->now, .latency_us = 12000});
 }
 
 void world_fail(struct world *w, uint32_t endpoint)

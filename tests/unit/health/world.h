@@ -1,5 +1,5 @@
-/* world: a small configuration, a clock and a log around the engine, so that a test reads as a story.
- * Region r, service s, endpoint k of that site has the number world_endpoint(w, s, r, k). */
+/* world: a small configuration, a clock and a log around the engine, so that a test reads as a
+ * story. Region r, service s, endpoint k of that site has the number world_endpoint(w, s, r, k). */
 #pragma once
 
 #include <setjmp.h>
@@ -59,7 +59,7 @@ void world_forget_log(struct world *w);
 enum health_observed world_observed(const struct world *w, uint32_t endpoint);
 
 #define assert_avail(actual, expected)                                                             \
-    assert_float_equal(avail_to_double((actual) & HEALTH_WORD_AVAIL), (expected), 0.0051)
+    assert_float_equal(avail_to_double((actual)&HEALTH_WORD_AVAIL), (expected), 0.0051)
 #define assert_said(w, text)                                                                       \
     do {                                                                                           \
         if (!world_said((w), (text)))                                                              \
