@@ -1,5 +1,7 @@
 /* check: what must be true because we wrote it so. On in every build; aborts.
- * Never used for input from outside, never turned into an optimiser's hint. */
+ * Never used for input from outside, never turned into an optimiser's hint.
+ * Threads   any; no state.
+ * Errors    none to handle: the expression goes to stderr, then abort(). */
 #pragma once
 
 _Noreturn void check_failed(const char *expr, const char *file, int line);

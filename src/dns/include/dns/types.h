@@ -1,4 +1,6 @@
-/* dns/types: numbers of the protocol (IANA dns-parameters) that this server speaks. */
+/* dns/types: numbers of the protocol that this server speaks.
+ * Threads   any; no state.
+ * Spec      IANA dns-parameters. */
 #pragma once
 
 #include <stdbool.h>
