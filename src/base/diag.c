@@ -5,9 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0))) static void add(struct diag *d, enum diag_level level,
-                                                      const char *where, const char *fmt,
-                                                      va_list ap)
+/* An error is worth more than the last warning: what refuses must be told. */
+static bool drop_warning(struct diag *d)
+{
+    size_t i = d->n;
+    while (i > 0 && d->findings[i - 1].level == DIAG_ERROR)
+        i--;
+    if (i == 0)
+        return false;
+    free(d->findings[i - 1].where);
+    free(d->findings[i - 1].text);
+    memmove(&d->findings[i - 1], &d->findings[i], (d->n - i) * sizeof d->findings[0]);
+    d->n--;
+    return true;
+}
+
+__attribute__((format(printf, 4, 0))) static void
+add(struct diag *d, enum diag_level level, const char *where, const char *fmt, va_list ap)
 {
     if (!d)
         return;
@@ -15,7 +29,7 @@ __attribute__((format(printf, 4, 0))) static void add(struct diag *d, enum diag_
         d->errors++;
     else
         d->warnings++;
-    if (d->n == DIAG_FINDINGS_MAX)
+    if (d->n == DIAG_FINDINGS_MAX && (level == DIAG_WARNING || !drop_warning(d)))
         return;
     struct diag_finding *f = &d->findings[d->n];
     f->level = level;

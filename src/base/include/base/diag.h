@@ -1,7 +1,8 @@
 /* diag: what a loader or validator has to say, as sentences with a place.
  * Owns      its texts. Lifetime: init to fini; zero-filled is a valid empty one.
  * Threads   one at a time.
- * Limits    DIAG_FINDINGS_MAX findings are kept, later ones only counted.
+ * Limits    DIAG_FINDINGS_MAX findings are kept, later ones only counted; an error takes the place of
+ *           a warning.
  * Rule      a finding is one sentence: the field, the value, and what would be accepted. */
 #pragma once
 
