@@ -36,8 +36,12 @@ enum err config__read_list(struct reader *r, const struct at *at, json_t *v, boo
     size_t count = array ? json_array_size(v) : 1, total = 0;
     for (size_t i = 0; i < count; i++) {
         json_t *one = array ? json_array_get(v, i) : v;
-        if (!json_is_string(one))
-            return config__not_a_list(r, at, one);
+        if (!json_is_string(one)) {
+            char where[WHERE_MAX], text[WHERE_MAX];
+            return diag_error(r->diag, ERR_INVALID, config__where(at, where),
+                              "%s is not accepted: give a list of texts",
+                              config__value_text(one, text));
+        }
         total += pieces(json_string_value(one), names);
     }
     const char **out = ARENA_ARRAY(r->a, const char *, total + 1);
