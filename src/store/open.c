@@ -186,17 +186,35 @@ static enum err publish(const char *draft, const char *path, struct diag *diag)
     return diag_error(diag, ERR_IO, "", "cannot make %s: %s", path, strerror(errno));
 }
 
+/* SQLite would read a log that lies beside a new database into it. */
+static enum err no_old_log(const char *path, struct diag *diag)
+{
+    struct stat st;
+    char *log;
+    if (asprintf(&log, "%s-wal", path) < 0)
+        return nomem(diag);
+    enum err e = ERR_OK;
+    if (stat(log, &st) == 0 && st.st_size > 0)
+        e = diag_error(diag, ERR_EXISTS, "",
+                       "%s is left from another database: move it to where that is now", log);
+    free(log);
+    return e;
+}
+
 enum err store_init(const char *path, struct diag *diag)
 {
     struct stat st;
     struct store s = {.busy_ms = BUSY_MS_DEFAULT};
     if (lstat(path, &st) == 0)
         return diag_error(diag, ERR_EXISTS, "", "%s exists already, and is not touched", path);
+    enum err e = no_old_log(path, diag);
+    if (e)
+        return e;
     if (asprintf(&s.config.path, "%s-new-%ld", path, (long)getpid()) < 0)
         return nomem(diag);
     unlink_with_logs(s.config.path);
-    enum err e = store__open_file(&s, &s.config, &store__config_schema,
-                                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, diag);
+    e = store__open_file(&s, &s.config, &store__config_schema,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, diag);
     if (!e) /* the log goes into the file, which is then complete by itself */
         e = store__exec(&s, &s.config, "PRAGMA wal_checkpoint(TRUNCATE)", diag);
     store__close_file(&s.config);
@@ -284,6 +302,10 @@ enum err store__current(struct store *s, bool *again, struct diag *diag)
     *again = false;
     if (s->config.db && (s->writing || store__file_there(&s->config)))
         return ERR_OK;
+    /* What the log holds still goes to the file that was moved, by its descriptor: a log left under
+     * the old name would be taken for that of a database put there later. */
+    if (s->config.db)
+        (void)sqlite3_exec(s->config.db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
     store__close_file(&s->config);
     *again = true;
     enum err e = open_config(s, diag);

@@ -374,7 +374,8 @@ static enum err save_one(struct saver *v, const struct config_change *c)
     }
 }
 
-/* What others refer to is written before and deleted after them: names become ids on the way. */
+/* Changes come regions first and services last. What others refer to is written before them and, in
+ * the second pass, deleted after them: names become ids on the way. */
 enum err store__save(struct store *s, const struct model *before, const struct model *after,
                      const struct config_changes *changes, struct diag *diag)
 {
@@ -383,7 +384,7 @@ enum err store__save(struct store *s, const struct model *before, const struct m
     for (size_t i = 0; !e && i < changes->n; i++)
         if (changes->change[i].after)
             e = save_one(&v, &changes->change[i]);
-    for (size_t i = 0; !e && i < changes->n; i++)
+    for (size_t i = changes->n; !e && i-- > 0;)
         if (!changes->change[i].after)
             e = save_one(&v, &changes->change[i]);
     for (unsigned i = 0; i < STATEMENTS; i++)
