@@ -10,6 +10,13 @@ function(meridian_room name)
   target_link_libraries(${name} PUBLIC ${ROOM_LINK} PRIVATE meridian_flags ${ROOM_PRIVATE})
 endfunction()
 
+# meridian_label(TEST ...): the tier, for ctest -L: the folder of tests/ that we are in.
+function(meridian_label)
+  file(RELATIVE_PATH tier ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
+  string(REGEX REPLACE "/.*" "" tier "${tier}")
+  set_tests_properties(${ARGN} PROPERTIES LABELS ${tier})
+endfunction()
+
 # meridian_test(NAME SOURCES a.c ... [LINK room ...]): a cmocka program run by ctest.
 # MERIDIAN_SOURCE_DIR is the repository, for tests that read its files.
 function(meridian_test name)
@@ -20,6 +27,7 @@ function(meridian_test name)
   target_compile_options(${name} PRIVATE -Wno-conversion)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  meridian_label(${name})
 endfunction()
 
 # meridian_fuzz(NAME SOURCES a.c ... [LINK room ...]): LLVMFuzzerTestOneInput in SOURCES.
@@ -32,6 +40,7 @@ function(meridian_fuzz name)
   target_compile_options(replay_${name} PRIVATE -Wno-conversion -Wno-missing-prototypes)
   add_test(NAME fuzz_${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
   set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 120)
+  meridian_label(fuzz_${name})
   if(MERIDIAN_FUZZ)
     add_executable(fuzz_${name} ${F_SOURCES})
     target_link_libraries(fuzz_${name} PRIVATE meridian_flags ${F_LINK} -fsanitize=fuzzer)
