@@ -64,6 +64,10 @@ struct daemon {
     uv_signal_t sigint, sigterm, sighup;
     int64_t state_restored_age_ms; /* -1: nothing was restored */
     uint32_t restored_n;
+    struct open_service *open_services; /* failopen.c */
+    const struct snapshot *failopen_of;
+    uint32_t *failopen_seen; /* counts at the last look, by service */
+    int64_t failopen_looked_ms;
     int64_t trimmed_ms;
     bool state_dirty, saving, serving, stopping;
 
@@ -130,6 +134,10 @@ void shares_want(struct daemon *d, const struct snapshot *s, double *by_region);
 void shares_forget(struct daemon *d); /* what was weighed for a world that goes */
 /* Where most of a site's displaced clients go now: a region, or -1. */
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
+
+/* failopen.c: a service that fails open is said. */
+void failopen_look(struct daemon *d);
+void failopen_free(struct daemon *d);
 
 /* serve.c: the workers. */
 enum err serve_create(struct daemon *d, const struct model *effective,

@@ -211,6 +211,7 @@ static void on_housekeeping(uv_timer_t *t)
     struct daemon *d = t->data;
     world_reap(d);
     shares_step(d);
+    failopen_look(d);
     signals_save(d);
     if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
         d->trimmed_ms = clock_mono_ms();
@@ -324,6 +325,7 @@ static void destroy(struct daemon *d, struct snapshot **first)
     snapshot_unref(first);
     serve_destroy(d);
     shares_forget(d);
+    failopen_free(d);
     signals_destroy(d);
     snapshot_hub_destroy(&d->hub);
     keeper_destroy(&d->keeper);

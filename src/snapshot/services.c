@@ -299,7 +299,7 @@ static enum err add_service(struct builder *b, uint32_t index)
                                 .units = units,
                                 .units_n = out->site_n};
     const struct snapshot_view *view = NULL;
-    enum err e = view_get(c, &shape, out->chooser == STEP_STICKY, &view);
+    enum err e = view_get(c, &shape, &view);
     uint32_t at = 0;
     if (!e)
         e = add_view(b, view, &shape, &at);

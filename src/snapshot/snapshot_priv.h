@@ -65,7 +65,7 @@ enum err compile_zones(struct compile *c) WARN_UNUSED;
 enum err compile_board(struct compile *c) WARN_UNUSED;
 
 /* The view of a shape, from the cache or built: a new reference. */
-enum err view_get(struct compile *c, const struct steer_shape *shape, bool sticky,
+enum err view_get(struct compile *c, const struct steer_shape *shape,
                   const struct snapshot_view **out) WARN_UNUSED;
 void view_unref(const struct snapshot_view *v);
 void cache_drop_views(struct snapshot_cache *c, bool unused_only);

@@ -9,11 +9,10 @@
 
 /* ------------------------------------------------------------------------------------- the key */
 
-static struct view_key shape_key(const struct compile *c, const struct steer_shape *shape,
-                                 bool sticky)
+static struct view_key shape_key(const struct compile *c, const struct steer_shape *shape)
 {
     struct {
-        uint64_t base, regions, map, latency, policy_n, units_n, sticky;
+        uint64_t base, regions, map, latency, policy_n, units_n;
         double within[POLICY_STEPS_MAX];
         uint8_t kind[POLICY_STEPS_MAX];
         struct steer_unit unit[STEER_UNITS_MAX];
@@ -25,7 +24,6 @@ static struct view_key shape_key(const struct compile *c, const struct steer_sha
     for (uint32_t i = 0; shape->map && i < c->m->maps_n; i++)
         if (c->maps[i] == shape->map)
             in.map = c->map_digest[i];
-    in.sticky = sticky;
     in.units_n = shape->units_n;
     for (uint32_t i = 0; i < shape->policy.n; i++) {
         const struct policy_step *step = &shape->policy.step[i];
@@ -136,9 +134,9 @@ static uint32_t power_of_two(uint64_t n)
     return p;
 }
 
-/* Fills values for every spot. Where one class is all there is and no hash of the client decides,
- * every network is alike: the special ranges too, so that the scope is 0. */
-static enum err classify_spots(struct compile *c, const struct steer_shape *shape, bool sticky,
+/* Fills values for every spot. The special ranges stay special even where one class is all there is:
+ * a hash of the client may still have to tell them apart. */
+static enum err classify_spots(struct compile *c, const struct steer_shape *shape,
                                struct row_set *set, struct geo_value *values)
 {
     const struct geo_base *base = c->s->base;
@@ -152,13 +150,10 @@ static enum err classify_spots(struct compile *c, const struct steer_shape *shap
         const struct geo_spot *spot = geo_base_spot(base, i);
         uint32_t class = classify(set, &memo, shape, spot, by_asn);
         failed = class == UINT32_MAX;
-        bool named = spot->kind != GEO_KIND_PLAIN && steer_shape_names(shape, spot->own);
+        bool named = spot->kind == GEO_KIND_PRIVATE && steer_shape_names(shape, spot->own);
         values[i] = (struct geo_value){.class = (uint16_t) class,
                                        .kind = named ? GEO_KIND_PLAIN : spot->kind};
     }
-    if (set->n == 1 && !sticky)
-        for (uint32_t i = 0; i < n; i++)
-            values[i].kind = GEO_KIND_PLAIN;
     free(memo.slot);
     free(set->slots);
     if (failed)
@@ -169,14 +164,13 @@ static enum err classify_spots(struct compile *c, const struct steer_shape *shap
     return ERR_OK;
 }
 
-static enum err build(struct compile *c, const struct steer_shape *shape, bool sticky,
-                      struct view_entry *v)
+static enum err build(struct compile *c, const struct steer_shape *shape, struct view_entry *v)
 {
     struct row_set set = {0};
     struct geo_value *values = calloc(geo_base_spots_n(c->s->base), sizeof *values);
     if (!values)
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory while compiling a policy");
-    enum err e = classify_spots(c, shape, sticky, &set, values);
+    enum err e = classify_spots(c, shape, &set, values);
     if (!e)
         e = geo_view_build(c->s->base, values, &v->view.map, c->diag);
     free(values);
@@ -225,10 +219,10 @@ static struct view_entry *cache_find(struct snapshot_cache *c, struct view_key k
     return NULL;
 }
 
-enum err view_get(struct compile *c, const struct steer_shape *shape, bool sticky,
+enum err view_get(struct compile *c, const struct steer_shape *shape,
                   const struct snapshot_view **out)
 {
-    struct view_key key = shape_key(c, shape, sticky);
+    struct view_key key = shape_key(c, shape);
     struct view_entry *v = cache_find(c->cache, key);
     if (!v) {
         if (c->cache->views_n >= SNAPSHOT_VIEWS_MAX)
@@ -248,7 +242,7 @@ enum err view_get(struct compile *c, const struct steer_shape *shape, bool stick
             return diag_error(c->diag, ERR_NOMEM, "", "out of memory while compiling a policy");
         v->key = key;
         atomic_init(&v->refs, 1);
-        enum err e = build(c, shape, sticky, v);
+        enum err e = build(c, shape, v);
         if (e) {
             entry_unref(v);
             return e;
