@@ -72,7 +72,9 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     const struct snapshot_row *row = &view->rows[p->client.class];
     client->hash = steer_hash_client(&p->client.network, p->client.network_len);
     steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
-    p->scope = longer(p->scope, p->client.scope);
+    /* Where all clients are steered alike and no hash decides, the answer is everybody's. */
+    if (view->rows_n > 1 || p->steer.hashed)
+        p->scope = longer(p->scope, p->client.scope);
     if (p->steer.hashed)
         p->scope = longer(p->scope, p->client.hash_scope);
     p->row = *row;
@@ -80,9 +82,25 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     p->service = service;
 }
 
-static bool has_answer(const struct answer_plan *p)
+/* Another service that has nothing for this client, or a chain too long, is no answer: the service
+ * asked for fails open itself, since only its own `on-empty nodata` may make it empty. */
+static bool led_astray(const struct answer_plan *p)
 {
-    return p->steer.n > 0 || p->steer.why == STEER_WHY_NODATA || p->steer.why == STEER_WHY_OFF;
+    return p->steer.n == 0 && (p->service != p->asked_service || p->steer.why == STEER_WHY_SERVICE);
+}
+
+/* Empty for every client: NODATA, at scope 0 (RFC 7871 §7.4). Empty behind this client's fence only:
+ * SERVFAIL, since caches take NODATA as everybody's and the type does exist. */
+static void decide_empty(const struct snapshot *s, struct answer_plan *p)
+{
+    if (p->steer.why == STEER_WHY_FENCED_OFF) {
+        p->kind = PLAN_ERROR;
+        p->rcode = DNS_SERVFAIL;
+        p->aa = false;
+        return;
+    }
+    p->scope = 0;
+    decide_negative(s, p, PLAN_NODATA);
 }
 
 static void decide_service(const struct snapshot *s, const struct dns_query *q,
@@ -100,14 +118,13 @@ static void decide_service(const struct snapshot *s, const struct dns_query *q,
     choose(s, service, q, source, &client, p);
     for (int depth = 0; p->steer.why == STEER_WHY_SERVICE && depth < ON_EMPTY_DEPTH_MAX; depth++)
         choose(s, s->steer.service[p->service].on_empty_service, q, source, &client, p);
-    if (!has_answer(
-            p)) { /* the other service cannot help, or the chain is too long: fail open here */
+    if (led_astray(p)) {
         client = (struct steer_client){
             .rng = rng, .allowed = UINT64_MAX, .ignore_on_empty_service = true};
         choose(s, service, q, source, &client, p);
     }
     if (p->steer.n == 0) {
-        decide_negative(s, p, PLAN_NODATA);
+        decide_empty(s, p);
         return;
     }
     p->kind = PLAN_SERVICE;

@@ -5,13 +5,15 @@
 
 /* ---------------------------------------------------------------------------------- the request */
 
-enum level {                /* which endpoints count, one after the other until one is found */
-             LEVEL_PLACE,   /* weight above 0, as if everything were at 1 */
-             LEVEL_FULL,    /* weight above 0, availability 1 */
-             LEVEL_PARTIAL, /* weight above 0, availability above 0 */
-             LEVEL_ZERO,    /* weight 0, availability above 0 */
-             LEVEL_DRAINED, /* drained, but not dead */
-             LEVEL_OPEN     /* whatever a person has not switched off */
+enum level {                  /* which endpoints count, one after the other until one is found */
+             LEVEL_PLACE,     /* weight above 0, as if everything were at 1 */
+             LEVEL_FULL,      /* weight above 0, availability 1 */
+             LEVEL_PARTIAL,   /* weight above 0, availability above 0 */
+             LEVEL_ZERO,      /* weight 0, availability above 0 */
+             LEVEL_DRAINED,   /* drained, but not dead */
+             LEVEL_OPEN,      /* fail open, as if all that is not off were up: weight above 0 */
+             LEVEL_OPEN_ZERO, /* the same with weight 0 */
+             LEVEL_OPEN_DRAINED
 };
 
 struct choice {
@@ -101,7 +103,11 @@ static inline uint64_t level_weight(const struct steer_endpoint *e, struct bound
     case LEVEL_DRAINED:
         return drained && b.alive > 0 ? (e->weight ? e->weight : 1) : 0;
     case LEVEL_OPEN:
-        return e->weight ? e->weight : 1;
+        return drained ? 0 : e->weight;
+    case LEVEL_OPEN_ZERO:
+        return !drained && e->weight == 0;
+    case LEVEL_OPEN_DRAINED:
+        return drained ? (e->weight ? e->weight : 1) : 0;
     }
     return 0;
 }
@@ -237,6 +243,20 @@ static uint32_t pick_by_group(const struct choice *c, enum level level, struct g
     return STEER_NONE;
 }
 
+/* The first group with a candidate at the level, without choosing one. */
+static bool group_with(const struct choice *c, enum level level, struct group *out)
+{
+    for (uint16_t first = 0, end; first < c->row_n; first = end) {
+        end = group_end(c, first);
+        EACH_CANDIDATE(c, first, end, level, {
+            out->first = first;
+            out->end = end;
+            return true;
+        })
+    }
+    return false;
+}
+
 /* Is any member of the group between 0 and 1? Then who stays is a matter of the client's hash. */
 static bool any_fraction(const struct choice *c, struct group g)
 {
@@ -257,6 +277,20 @@ static bool any_alive(const struct steer_tables *t, const struct steer_service *
             if (!(b.flags & STEER_WORD_OFF) && b.alive > 0)
                 return true;
         }
+    }
+    return false;
+}
+
+/* Is any endpoint of the type asked for not switched off, for whatever client? */
+static bool any_on(const struct choice *c)
+{
+    for (uint32_t s = 0; s < c->svc->site_n; s++) {
+        const struct steer_site *site = &c->t->site[c->svc->site_first + s];
+        struct bound sb = site_bound(c->t, site);
+        for (uint32_t i = site->endpoint_first; i < site->endpoint_first + site->endpoint_n; i++)
+            if (c->t->endpoint[i].family == c->family &&
+                !(endpoint_bound(c->t, i, sb).flags & STEER_WORD_OFF))
+                return true;
     }
     return false;
 }
@@ -295,7 +329,8 @@ static bool choose_one(const struct choice *c)
 }
 
 /* The members of a group at a level; with `staying` only those that keep this client. */
-static void collect(const struct choice *c, struct group g, enum level level, bool staying)
+static bool collect(const struct choice *c, struct group g, enum level level, bool staying,
+                    enum steer_why why)
 {
     EACH_CANDIDATE(c, g.first, g.end, level, {
         bool out = (b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) != 0;
@@ -304,32 +339,48 @@ static void collect(const struct choice *c, struct group g, enum level level, bo
         if (c->plan->n < STEER_ANSWERS_MAX)
             c->plan->endpoint[c->plan->n++] = i;
     })
+    c->plan->why = (uint8_t)why;
+    return c->plan->n > 0;
 }
 
-static bool collect_by_group(const struct choice *c, enum level level, bool staying,
-                             enum steer_why why)
+static bool collect_by_group(const struct choice *c, enum level level, enum steer_why why)
 {
     for (uint16_t first = 0, end; first < c->row_n; first = end) {
         end = group_end(c, first);
-        struct group g = {first, end};
-        if (staying && any_fraction(c, g))
-            c->plan->hashed = true;
-        collect(c, g, level, staying);
-        if (c->plan->n) {
-            c->plan->why = (uint8_t)(why == STEER_WHY_HOME && first > 0 ? STEER_WHY_MOVED : why);
+        if (collect(c, (struct group){first, end}, level, false, why))
             return true;
-        }
     }
     return false;
 }
 
-/* `all`: every live endpoint of the first group that has one. */
+/* Nothing is at 1: one endpoint is drawn over all above 0 by weight x availability, and its group
+ * answers. */
+static bool collect_partial(const struct choice *c)
+{
+    uint32_t e = pick_weighted(c, 0, c->row_n, LEVEL_PARTIAL);
+    for (uint16_t first = 0, end; e != STEER_NONE && first < c->row_n; first = end) {
+        end = group_end(c, first);
+        for (uint16_t i = first; i < end; i++)
+            if (site_of(c, c->row[i]) == &c->t->site[c->t->endpoint[e].site])
+                return collect(c, (struct group){first, end}, LEVEL_PARTIAL, false,
+                               STEER_WHY_PARTIAL);
+    }
+    return false;
+}
+
+/* `all`: every live endpoint of the first group that has one. A client that no member of its own
+ * group keeps is a guest elsewhere, and guests go to members at 1, as under the other choosers. */
 static bool choose_all(const struct choice *c)
 {
-    return collect_by_group(c, LEVEL_PLACE, true, STEER_WHY_HOME) ||
-           collect_by_group(c, LEVEL_PARTIAL, false, STEER_WHY_PARTIAL) ||
-           collect_by_group(c, LEVEL_ZERO, false, STEER_WHY_ZERO) ||
-           collect_by_group(c, LEVEL_DRAINED, false, STEER_WHY_DRAINED);
+    struct group home;
+    if (group_with(c, LEVEL_PLACE, &home)) {
+        c->plan->hashed = any_fraction(c, home);
+        if (collect(c, home, LEVEL_PLACE, true, STEER_WHY_HOME))
+            return true;
+    }
+    return collect_by_group(c, LEVEL_FULL, STEER_WHY_MOVED) || collect_partial(c) ||
+           collect_by_group(c, LEVEL_ZERO, STEER_WHY_ZERO) ||
+           collect_by_group(c, LEVEL_DRAINED, STEER_WHY_DRAINED);
 }
 
 static void shuffle(const struct choice *c)
@@ -344,25 +395,28 @@ static void shuffle(const struct choice *c)
         c->plan->n = c->svc->answers_max;
 }
 
+/* As if everything that a person has not switched off were up: weight 0 and drained endpoints then
+ * wait for the others as always. */
+static bool fail_open(const struct choice *c)
+{
+    struct group where;
+    for (enum level level = LEVEL_OPEN; level <= LEVEL_OPEN_DRAINED; level++)
+        if (c->svc->chooser == STEP_ALL
+                ? collect_by_group(c, level, STEER_WHY_FAIL_OPEN)
+                : answer_one(c->plan, pick_by_group(c, level, &where), STEER_WHY_FAIL_OPEN))
+            return true;
+    return false;
+}
+
 static void choose_when_empty(const struct choice *c)
 {
     struct steer_plan *plan = c->plan;
-    struct group where;
-    bool alive = any_alive(c->t, c->svc);
-    if (!alive && c->svc->on_empty == ON_EMPTY_NODATA) {
+    if (c->svc->on_empty == ON_EMPTY_NODATA && !any_alive(c->t, c->svc))
         plan->why = STEER_WHY_NODATA;
-        return;
-    }
-    if (c->svc->on_empty == ON_EMPTY_SERVICE && !c->client->ignore_on_empty_service) {
+    else if (c->svc->on_empty == ON_EMPTY_SERVICE && !c->client->ignore_on_empty_service)
         plan->why = STEER_WHY_SERVICE;
-        return;
-    }
-    if (c->svc->chooser == STEP_ALL)
-        collect_by_group(c, LEVEL_OPEN, false, STEER_WHY_FAIL_OPEN);
-    else
-        answer_one(plan, pick_by_group(c, LEVEL_OPEN, &where), STEER_WHY_FAIL_OPEN);
-    if (!plan->n)
-        plan->why = STEER_WHY_OFF;
+    else if (!fail_open(c))
+        plan->why = any_on(c) ? STEER_WHY_FENCED_OFF : STEER_WHY_OFF;
 }
 
 void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
@@ -408,6 +462,8 @@ const char *steer_why_text(enum steer_why why)
         return "nothing is available: another service answers, as on-empty asks";
     case STEER_WHY_OFF:
         return "everything is switched off by a person";
+    case STEER_WHY_FENCED_OFF:
+        return "everything that this client may use is switched off by a person";
     case STEER_WHY_NO_TYPE:
         return "the service has no endpoint of this type";
     }

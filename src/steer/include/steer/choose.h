@@ -4,7 +4,7 @@
  *           availability, the smallest of endpoint, site and region. Who does not stay is placed by weight
  *           among the members at 1 of the same group, else of the next group that has one; only where no
  *           group has one, over all above 0 by weight x availability. Then weight-0 endpoints, then
- *           drained ones, then `on-empty`.
+ *           drained ones, then `on-empty`. Failing open is the same once more as if all were up.
  * Region    is chosen before the address, so that A and AAAA agree under sticky and failover policies; a
  *           region without a live endpoint of the type asked for is skipped.
  * Owns      nothing. Threads: [worker]; pure but for the generator that is passed in; no allocation.
@@ -31,12 +31,12 @@ enum steer_family { STEER_V4, STEER_V6, STEER_HOST };
 
 struct steer_endpoint {
     uint32_t weight;
-    uint32_t site;        /* index into steer_tables.site */
-    uint8_t family;       /* enum steer_family */
-    uint8_t octets[16];   /* RDATA of A or AAAA */
-    uint8_t rdata_len;    /* host names: octets of the name */
-    uint32_t rdata;       /* host names: offset into steer_tables.names */
-    uint64_t hash;        /* steer_hash_name(address text) */
+    uint32_t site;      /* index into steer_tables.site */
+    uint8_t family;     /* enum steer_family */
+    uint8_t octets[16]; /* RDATA of A or AAAA */
+    uint8_t rdata_len;  /* host names: octets of the name */
+    uint32_t rdata;     /* host names: offset into steer_tables.names */
+    uint64_t hash;      /* steer_hash_name(address text) */
 };
 
 struct steer_site { /* what a service has in one region at one tier: a unit of its view */
@@ -47,17 +47,17 @@ struct steer_site { /* what a service has in one region at one tier: a unit of i
     uint32_t weight;     /* max over the families of the summed weights */
     uint32_t board_site; /* the (service, region) slot of the board */
     uint32_t reserved;
-    uint64_t hash;       /* steer_hash_name(region name) */
+    uint64_t hash; /* steer_hash_name(region name) */
 };
 
 struct steer_service {
     uint32_t site_first;
     uint16_t site_n;
-    uint8_t chooser;     /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
-    uint8_t on_empty;    /* enum model_on_empty */
+    uint8_t chooser;  /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
+    uint8_t on_empty; /* enum model_on_empty */
     uint32_t on_empty_service;
     uint16_t answers_max; /* 0: no bound */
-    uint8_t families;    /* bit per enum steer_family that it has */
+    uint8_t families;     /* bit per enum steer_family that it has */
     uint8_t reserved;
 };
 
@@ -73,36 +73,37 @@ struct steer_tables {
     struct steer_board board;
 };
 
-enum steer_why { /* how the answer came about, for explain and counters */
-    STEER_WHY_HOME,      /* placed and stayed */
-    STEER_WHY_MOVED,     /* did not stay: a member at 1 */
-    STEER_WHY_PARTIAL,   /* no member at 1: over all above 0 */
-    STEER_WHY_ZERO,      /* only endpoints of weight 0 were left */
-    STEER_WHY_DRAINED,   /* only drained ones were left */
-    STEER_WHY_FAIL_OPEN, /* nothing available: as if all were up */
-    STEER_WHY_NODATA,    /* nothing available and on-empty nodata */
-    STEER_WHY_SERVICE,   /* nothing available: ask on_empty_service */
-    STEER_WHY_OFF,       /* everything switched off by a person */
-    STEER_WHY_NO_TYPE    /* the service has no endpoint of this family */
+enum steer_why {                      /* how the answer came about, for explain and counters */
+                 STEER_WHY_HOME,      /* placed and stayed */
+                 STEER_WHY_MOVED,     /* did not stay: a member at 1 */
+                 STEER_WHY_PARTIAL,   /* no member at 1: over all above 0 */
+                 STEER_WHY_ZERO,      /* only endpoints of weight 0 were left */
+                 STEER_WHY_DRAINED,   /* only drained ones were left */
+                 STEER_WHY_FAIL_OPEN, /* nothing available: as if all were up */
+                 STEER_WHY_NODATA,    /* nothing available and on-empty nodata */
+                 STEER_WHY_SERVICE,   /* nothing available: ask on_empty_service */
+                 STEER_WHY_OFF,       /* everything switched off by a person */
+                 STEER_WHY_FENCED_OFF, /* everything that this client may use; others have some left */
+                 STEER_WHY_NO_TYPE     /* the service has no endpoint of this family */
 };
 
 struct steer_plan {
-    uint8_t why;     /* enum steer_why */
-    bool hashed;     /* a hash of the client decided: the scope is at least its network */
+    uint8_t why; /* enum steer_why */
+    bool hashed; /* a hash of the client decided: the scope is at least its network */
     uint16_t n;
     uint32_t endpoint[STEER_ANSWERS_MAX];
 };
 
 struct steer_client {
-    uint64_t hash;       /* steer_hash_client */
+    uint64_t hash; /* steer_hash_client */
     struct rng *rng;
-    uint64_t allowed;    /* bit per region: a fence binds also where on-empty leads; else all ones */
+    uint64_t allowed; /* bit per region: a fence binds also where on-empty leads; else all ones */
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
 };
 
 /* row: the client's; items index the service's sites in the view's unit order. */
-void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row, uint16_t row_n,
-                  enum steer_family family, const struct steer_client *client,
+void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                  uint16_t row_n, enum steer_family family, const struct steer_client *client,
                   struct steer_plan *out);
 
 /* Effective availability of an endpoint now; flags of all levels in *flags (may be NULL). */
