@@ -54,7 +54,7 @@ static const char *check_site(const struct health *h, const struct judged *j)
     }
     MUST(n == j->n && fail == j->fail);
     MUST(on == j->on_n && up == j->up_n && forced == j->forced_n);
-    MUST(j->zero == (j->m.target == AVAIL_NONE));
+    MUST(j->restored || j->zero == (j->m.target == AVAIL_NONE));
     return check_mover(h, &j->m);
 }
 

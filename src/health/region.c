@@ -29,7 +29,9 @@ void health__region_rules(struct health *h, uint32_t region)
 
 void health__region_count(struct health *h, struct judged *j)
 {
-    bool zero = j->m.target == AVAIL_NONE;
+    /* What was restored at 0 may have been on its way back: then it is not a witness against the
+     * region. */
+    bool zero = j->restored ? j->observed_saved == HEALTH_OBSERVED_DOWN : j->m.target == AVAIL_NONE;
     if (zero == j->zero)
         return;
     uint32_t region = h->cfg.site[j->site].region;

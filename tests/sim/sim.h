@@ -70,7 +70,7 @@ struct sim {
     /* faults */
     bool isolated;
     int64_t isolated_since, isolated_last, fault_at, unfault_at;
-    int64_t forgot_isolation_at; /* a restart while isolated */
+    int64_t restarted_at;
     double loss, late;
     bool mono_held;
     bool orders; /* a person's word is in force somewhere */

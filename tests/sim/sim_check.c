@@ -149,10 +149,10 @@ static void check_degrade(struct sim *s, const struct health_event *e)
     s->degrades++;
     int64_t window = 20 * (int64_t)s->proto.interval_ms;
     window = window > 60000 ? window : 60000;
-    /* A restart forgets that it was isolated: of the few samples in the new window, those that were
-     * under way when the network came back may count. docs/failover.md says so. */
+    /* A restart empties the windows, and of ten samples the few that were under way in a short
+     * isolation weigh much: docs/failover.md says so. */
     if (s->now - s->site_real_fail[service * s->regions + region] > window &&
-        s->now - s->forgot_isolation_at > window)
+        s->now - s->restarted_at > window)
         sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
     uint32_t others = 0;
     for (uint32_t r = 0; r < s->regions; r++) {

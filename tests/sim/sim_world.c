@@ -112,7 +112,7 @@ void sim_world_init(struct sim *s, uint64_t seed)
     s->seed = seed;
     rng_seed(&s->rng, seed);
     s->end = 900000;
-    s->isolated_last = s->forgot_isolation_at = INT64_MIN / 2;
+    s->isolated_last = s->restarted_at = INT64_MIN / 2;
     s->mono_offset = 5000000;
     s->wall_offset = 1800000000000;
     s->regions = 2 + rng_below(&s->rng, REGIONS_MAX - 1);
@@ -128,8 +128,8 @@ void sim_world_init(struct sim *s, uint64_t seed)
     for (uint32_t i = 0; i < s->ids; i++) {
         snprintf(s->names[0][i], 32, "r%u", i);
         snprintf(s->names[1][i], 32, "s%u.example", i);
-        snprintf(s->names[2][i], 32, "10.%u.%u.%u", id_service(s, i), id_region(s, i),
-                 i % s->per_site);
+        snprintf(s->names[2][i], 32, "10.%u.%u.%u", id_service(s, i) & 255u, id_region(s, i) & 255u,
+                 i % s->per_site & 255u);
         s->t[i].present = true;
         s->t[i].promise_at = INT64_MAX;
     }
@@ -239,8 +239,7 @@ void sim_restart(struct sim *s)
     struct words before;
     if (!k)
         abort();
-    if (s->isolated)
-        s->forgot_isolation_at = s->now;
+    s->restarted_at = s->now;
     words_of(s, &before);
     health_save(s->h, keep, k);
     health_destroy(&s->h);

@@ -351,6 +351,21 @@ static void a_region_that_was_out_is_out_after_a_restart(void **state)
     assert_int_equal(health_region_word(v.h, 0), AVAIL_FULL);
 }
 
+static void sites_restored_on_their_way_back_do_not_take_the_region_out(void **state)
+{
+    (void)state;
+    down_both(0);
+    back(&w, 0);
+    back(&w, 1); /* held */
+    down_both(2);
+    assert_int_equal(health_region_word(w.h, 0), AVAIL_FULL);
+    restart(true);
+    world_advance(&v, 10000);
+    assert_int_equal(health_site_word(v.h, 0), 0);
+    assert_int_equal(health_site_word(v.h, 2), 0);
+    assert_int_equal(health_region_word(v.h, 0), AVAIL_FULL);
+}
+
 static void what_is_unknown_to_the_configuration_is_not_restored(void **state)
 {
     (void)state;
@@ -384,6 +399,7 @@ int main(void)
         T(a_degraded_site_stays_degraded_until_there_are_samples_enough),
         T(what_is_kept_out_stays_out_over_a_restart),
         T(a_region_that_was_out_is_out_after_a_restart),
+        T(sites_restored_on_their_way_back_do_not_take_the_region_out),
         T(what_is_unknown_to_the_configuration_is_not_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
