@@ -73,7 +73,7 @@ static bool row_equal(const struct row_set *set, const struct snapshot_row *a,
                       const struct steer_row *b)
 {
     return a->n == b->n && a->fence == b->fence &&
-           memcmp(set->items + a->item, b->item, b->n * sizeof b->item[0]) == 0;
+           (b->n == 0 || memcmp(set->items + a->item, b->item, b->n * sizeof b->item[0]) == 0);
 }
 
 /* The class of a row, new or known; UINT32_MAX when there are too many or no memory. */
