@@ -50,6 +50,10 @@ BUILD = os.path.abspath(os.environ.get("MERIDIAN_BUILD", os.path.join(SOURCE, "b
 SKIPPED = 77
 
 
+# What a sanitizer, CHECK or libuv says before it ends a program.
+BROKEN = re.compile(r"^.*(Sanitizer: |runtime error: |check failed: |Assertion ).*$", re.M)
+
+
 class Refused(Exception):
     """A command that should have succeeded did not."""
 
@@ -163,6 +167,7 @@ class Daemon(Process):
 
     def __init__(self, lab, name, db, listen, args=(), env=None, wait=True):
         self.lab, self.db, self.listen = lab, db, listen
+        self.may_fail = not wait  # who does not wait for it looks at how it ends
         argv = [lab.meridiand, "--db", db]
         for at in listen:
             argv += ["--listen", at]
@@ -176,6 +181,15 @@ class Daemon(Process):
     def ask(self, name, rdtype="A", at=None, **kw):
         address, port = split_address(at or self.listen[0])
         return ask(name, rdtype, address, port, **kw)
+
+    def fault(self):
+        """What is wrong with how it ended: a sanitizer's report, a failed check, or its exit status."""
+        found = BROKEN.search(self.log())
+        if found:
+            return "%s: %s" % (self.name, found.group(0))
+        if self.popen.returncode not in (0, -signal.SIGKILL) and not self.may_fail:
+            return "%s ended with %s" % (self.name, self.popen.returncode)
+        return None
 
     def status(self, service=None):
         return self.lab.json("status", *([service] if service else []), db=self.db)
@@ -281,6 +295,8 @@ class Lab:
         done = subprocess.run([self.command] + argv, env=dict(env or self.env, MERIDIAN_DB=db or self.db),
                               input=stdin or "", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=timeout)
+        if BROKEN.search(done.stderr) or done.returncode < 0:
+            raise AssertionError("meridian %s: exit %d\n%s" % (shlex.join(argv), done.returncode, done.stderr))
         if ok is not None and (done.returncode == 0) != ok:
             raise Refused("meridian %s: exit %d\n%s%s" % (shlex.join(argv), done.returncode, done.stdout, done.stderr))
         return done
@@ -315,13 +331,19 @@ class Lab:
         return p
 
     def close(self, failed):
+        """Ends everything; False where a program did not end as it should."""
+        faults = []
         for p in reversed(self.processes):
             if p.alive():
                 try:
                     os.kill(p.pid, signal.SIGCONT)
-                    p.stop(seconds=10)
+                    p.stop(seconds=20)
                 except (AssertionError, ProcessLookupError) as e:
-                    print("    %s" % e)
+                    faults.append(str(e))
+        faults += [p.fault() for p in self.processes if isinstance(p, Daemon) and p.fault()]
+        for text in faults:
+            print("    " + text)
+        failed = failed or bool(faults)
         if failed:
             for p in self.processes:
                 print("    --- end of %s.log (exit %s)" % (p.name, p.popen.returncode))
@@ -330,6 +352,7 @@ class Lab:
             print("    kept: %s" % self.folder)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+        return not faults
 
 
 def answers(name, rdtype, server, port=53):
@@ -385,7 +408,7 @@ def run(tests):
         except Exception:
             print("    " + "    ".join(traceback.format_exc().splitlines(keepends=True)))
         finally:
-            lab.close(failed=not ok)
+            ok = lab.close(failed=not ok) and ok
         failed += not ok
         print("%s %s (%.1f s)" % ("ok    " if ok else "FAILED", name[5:].replace("_", " "), time.monotonic() - began))
     del lock
