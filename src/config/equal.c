@@ -64,7 +64,7 @@ static bool compound_equal(const struct config_field *f, const struct slot *slot
         return same(p->text, q->text);
     }
     default:
-        CHECK(!"a compound kind");
+        check_failed("a compound kind", __FILE__, __LINE__);
     }
     return false;
 }

@@ -1,6 +1,7 @@
 /* The document into a model. */
 #include "config_priv.h"
 
+#include "cut.h"
 #include "model/nearest.h"
 
 #include <stdio.h>
@@ -9,6 +10,11 @@
 
 static const enum config_noun parts[] = {NOUN_REGION, NOUN_ZONE,    NOUN_PROBE,
                                          NOUN_MAP,    NOUN_LATENCY, NOUN_SERVICE};
+
+struct importer {
+    struct reader r;
+    struct cutter cutter;
+};
 
 static bool item_named(enum config_noun noun, const void *item, const char **missing)
 {
@@ -20,47 +26,98 @@ static bool item_named(enum config_noun noun, const void *item, const char **mis
     return l->where.text && l->region && l->ms >= 0;
 }
 
-static enum err read_part(struct reader *r, enum config_noun noun, json_t *list)
+struct items { /* of one part, growing */
+    char *list;
+    uint32_t n, room;
+};
+
+static void *items_add(struct items *items, size_t size)
 {
-    enum model_part part = config__part(noun);
-    struct at top = {.key = config__list_key(noun)};
+    if (items->n == items->room) {
+        uint32_t room = items->room ? items->room * 2 : 16;
+        char *grown = room > items->room ? reallocarray(items->list, room, size) : NULL;
+        if (!grown)
+            return NULL;
+        items->list = grown;
+        items->room = room;
+    }
+    return items->list + items->n++ * size;
+}
+
+static enum err read_one(struct importer *im, const struct at *at, enum config_noun noun,
+                         struct cut cut, struct items *items)
+{
     const char *missing;
-    enum err worst = ERR_OK;
-    if (!json_is_array(list))
-        return config__not_a_list(r, &top, list);
-    size_t n = json_array_size(list), size = model_part_size(part);
-    char *items = n < UINT32_MAX ? malloc((n ? n : 1) * size) : NULL;
-    if (!items)
-        return config__nomem(r->diag);
-    for (size_t i = 0; i < n; i++) {
-        struct at here = {.up = &top, .index = i};
-        void *item = items + i * size;
-        memcpy(item, &r->shape.fallback[noun], size);
-        enum err e = config__read_item(r, &here, noun, json_array_get(list, i), item);
+    json_t *j;
+    enum err e = cut__parse(&im->cutter, cut, &j);
+    if (e)
+        return e;
+    void *item = items_add(items, config__item_size(noun));
+    if (item) {
+        memcpy(item, &im->r.shape.fallback[noun], config__item_size(noun));
+        e = config__read_item(&im->r, at, noun, j, item);
         if (!e && !item_named(noun, item, &missing))
-            e = config__missing_key(r, &here, missing);
+            e = config__missing_key(&im->r, at, missing);
+    } else
+        e = config__nomem(im->r.diag);
+    json_decref(j);
+    return e;
+}
+
+static enum err read_items(struct importer *im, const struct at *top, enum config_noun noun,
+                           struct items *items)
+{
+    enum err worst = ERR_OK;
+    for (size_t i = 0;; i++) {
+        struct at here = {.up = top, .index = i};
+        struct cut cut;
+        bool more;
+        enum err e = cut__next(&im->cutter, &more, &cut);
+        if (e)
+            return e;
+        if (!more)
+            return worst;
+        e = read_one(im, &here, noun, cut, items);
+        if (e == ERR_SYNTAX && im->cutter.broken)
+            return e;
         worst = worst ? worst : e;
     }
-    if (worst) {
-        free(items);
-        return worst;
+}
+
+static enum err read_part(struct importer *im, enum config_noun noun, struct cut list)
+{
+    struct at top = {.key = config__list_key(noun)};
+    struct items items = {0};
+    enum err e;
+    if (list.len == 0 || *list.text != '[') {
+        json_t *j;
+        e = cut__parse(&im->cutter, list, &j);
+        if (!e)
+            e = config__not_a_list(&im->r, &top, j);
+        json_decref(j);
+        return e;
     }
-    model_part_take(r->m, part, items, (uint32_t)n);
-    return ERR_OK;
+    cut__list(&im->cutter, list);
+    e = read_items(im, &top, noun, &items);
+    if (e)
+        free(items.list);
+    else
+        model_part_take(im->r.m, config__part(noun), items.list, items.n);
+    return e;
 }
 
 /* A region that was there keeps its order number where the document's order allows, so that reading
  * back what was exported changes nothing. */
-static enum err read_regions(struct reader *r, json_t *list)
+static enum err read_regions(struct importer *im, struct cut list)
 {
-    struct model *m = r->m;
+    struct model *m = im->r.m;
     uint32_t n = m->regions_n;
     struct model_region *before = malloc((n + 1) * sizeof *before);
     if (!before)
-        return config__nomem(r->diag);
+        return config__nomem(im->r.diag);
     if (n)
         memcpy(before, m->regions, n * sizeof *before);
-    enum err e = read_part(r, NOUN_REGION, list);
+    enum err e = read_part(im, NOUN_REGION, list);
     int64_t last = 0;
     for (uint32_t i = 0; !e && i < m->regions_n; i++) {
         int64_t order = 0;
@@ -123,13 +180,11 @@ static enum err read_settings(struct reader *r, json_t *settings)
     return worst;
 }
 
-static enum err check_keys(struct reader *r, json_t *root)
+static enum err check_keys(struct importer *im)
 {
     enum err worst = ERR_OK;
-    const char *key;
-    json_t *v;
-    json_object_foreach(root, key, v)
-    {
+    for (unsigned k = 0; k < im->cutter.n; k++) {
+        const char *key = im->cutter.key[k];
         struct nearest near;
         char hint[NEAREST_WORD_MAX + 40];
         bool known = strcmp(key, "settings") == 0 || strcmp(key, "revision") == 0;
@@ -141,7 +196,7 @@ static enum err check_keys(struct reader *r, json_t *root)
             nearest_offer(&near, config__list_key(parts[i]));
         }
         if (!known)
-            worst = diag_error(r->diag, ERR_INVALID, "",
+            worst = diag_error(im->r.diag, ERR_INVALID, "",
                                "\"%.60s\" is not a part of the configuration%s; parts are "
                                "settings, zones, regions, probes, maps, latency, services",
                                key, nearest_hint(&near, hint, sizeof hint));
@@ -149,41 +204,87 @@ static enum err check_keys(struct reader *r, json_t *root)
     return worst;
 }
 
-static enum err read_revision(struct reader *r, json_t *v, int64_t *revision)
+static enum err read_revision(struct importer *im, int64_t *revision)
 {
     char text[WHERE_MAX];
-    *revision = 0;
-    if (!v || json_is_null(v))
-        return ERR_OK;
-    if (!json_is_integer(v) || json_integer_value(v) < 0)
-        return diag_error(r->diag, ERR_INVALID, "revision",
-                          "%s is not accepted: give a whole number", config__value_text(v, text));
-    *revision = json_integer_value(v);
+    json_t *v;
+    const struct cut *cut = cut__find(&im->cutter, "revision");
+    enum err e = cut ? cut__parse(&im->cutter, *cut, &v) : ERR_OK;
+    if (e || !cut)
+        return e;
+    if (json_is_integer(v) && json_integer_value(v) >= 0)
+        *revision = json_integer_value(v);
+    else if (!json_is_null(v))
+        e = diag_error(im->r.diag, ERR_INVALID, "revision",
+                       "%s is not accepted: give a whole number", config__value_text(v, text));
+    json_decref(v);
+    return e;
+}
+
+static enum err read_settings_part(struct importer *im)
+{
+    json_t *v;
+    const struct cut *cut = cut__find(&im->cutter, "settings");
+    enum err e = cut ? cut__parse(&im->cutter, *cut, &v) : ERR_OK;
+    if (e || !cut)
+        return e;
+    e = read_settings(&im->r, v);
+    json_decref(v);
+    return e;
+}
+
+/* The values of unknown keys are parsed too: a document is JSON as a whole or refused. */
+static enum err check_unknown(struct importer *im)
+{
+    for (unsigned k = 0; k < im->cutter.n; k++) {
+        bool list = false;
+        for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+            list = list || strcmp(im->cutter.key[k], config__list_key(parts[i])) == 0;
+        json_t *v = NULL;
+        enum err e = list ? ERR_OK : cut__parse(&im->cutter, im->cutter.value[k], &v);
+        json_decref(v);
+        if (e)
+            return e;
+    }
     return ERR_OK;
 }
 
-static enum err read_root(struct reader *r, json_t *root, int64_t *revision)
+static enum err read_root(struct importer *im, int64_t *revision)
 {
-    char text[WHERE_MAX];
-    if (!json_is_object(root))
-        return diag_error(r->diag, ERR_SYNTAX, "",
-                          "the configuration is %s: it must be an object with the keys settings, "
-                          "zones, regions, probes, maps, latency, services",
-                          config__value_text(root, text));
-    enum err worst = check_keys(r, root),
-             e = read_revision(r, json_object_get(root, "revision"), revision);
+    enum err worst = check_unknown(im);
+    if (worst)
+        return worst;
+    worst = check_keys(im);
+    enum err e = read_revision(im, revision);
     worst = worst ? worst : e;
-    json_t *settings = json_object_get(root, "settings");
-    e = settings ? read_settings(r, settings) : ERR_OK;
+    e = read_settings_part(im);
     worst = worst ? worst : e;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        json_t *list = json_object_get(root, config__list_key(parts[i]));
+        const struct cut *list = cut__find(&im->cutter, config__list_key(parts[i]));
         if (!list)
             continue;
-        e = parts[i] == NOUN_REGION ? read_regions(r, list) : read_part(r, parts[i], list);
+        e = parts[i] == NOUN_REGION ? read_regions(im, *list) : read_part(im, parts[i], *list);
+        if (e == ERR_SYNTAX && im->cutter.broken)
+            return e;
         worst = worst ? worst : e;
     }
     return worst;
+}
+
+/* A document that is JSON but no object is told so; what is not JSON gets line and column. */
+static enum err not_an_object(struct importer *im, const char *text, size_t len)
+{
+    char shown[WHERE_MAX];
+    json_t *v;
+    im->cutter = (struct cutter){.start = text, .p = text, .end = text + len, .diag = im->r.diag};
+    enum err e = cut__parse(&im->cutter, (struct cut){text, len}, &v);
+    if (!e)
+        e = diag_error(im->r.diag, ERR_SYNTAX, "",
+                       "the configuration is %s: it must be an object with the keys settings, "
+                       "zones, regions, probes, maps, latency, services",
+                       config__value_text(v, shown));
+    json_decref(v);
+    return e;
 }
 
 bool config__endpoints_order(struct model *m)
@@ -211,25 +312,27 @@ bool config__endpoints_order(struct model *m)
     return true;
 }
 
+static enum err read_document(struct importer *im, const char *text, size_t len, int64_t *revision)
+{
+    size_t space = 0;
+    while (space < len && strchr(" \t\r\n", text[space]) && text[space])
+        space++;
+    if (space < len && text[space] != '{')
+        return not_an_object(im, text, len);
+    enum err e = cut__document(&im->cutter, text, len, im->r.diag);
+    return e ? e : read_root(im, revision);
+}
+
 enum err config_import(struct model *m, const char *text, size_t len, int64_t *revision,
                        struct diag *diag)
 {
-    json_error_t error;
     *revision = 0;
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        char where[60];
-        snprintf(where, sizeof where, "line %d, column %d", error.line, error.column);
-        return diag_error(diag, ERR_SYNTAX, where, "the text is not JSON: %s", error.text);
-    }
-    struct reader *r = malloc(sizeof *r);
-    enum err e = r ? ERR_OK : config__nomem(diag);
-    if (r) {
-        config__reader_init(r, m, diag);
-        e = read_root(r, root, revision);
-        free(r);
-    }
-    json_decref(root);
+    struct importer *im = malloc(sizeof *im);
+    if (!im)
+        return config__nomem(diag);
+    config__reader_init(&im->r, m, diag);
+    enum err e = read_document(im, text, len, revision);
+    free(im);
     if (e)
         return e;
     for (unsigned p = 0; p < PART_COUNT; p++)

@@ -293,7 +293,7 @@ static enum err read_scalar(struct reader *r, const struct at *at, const struct 
     case FIELD_BOOL:
         return boolean(v, member) ? ERR_OK : refuse(r, at, f, v);
     default:
-        CHECK(!"a scalar kind");
+        check_failed("a scalar kind", __FILE__, __LINE__);
     }
     if (good)
         *(int64_t *)member = whole;
