@@ -1,0 +1,1 @@
+meridian_fuzz(config_json SOURCES config_json.c LINK config)

@@ -1,0 +1,1 @@
+meridian_fuzz(policy SOURCES policy.c LINK model)
