@@ -221,13 +221,12 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
         if (after_dname)
             return end_chain(p);
         const struct zone_tree_rrset *rr = zone_node_rrset(&s->tree, hit.node, DNS_DNAME);
-        if (!dname_target(s, rr, hit.node, name, name_len, p->target, &p->target_len)) {
-            p->kind = PLAN_ERROR; /* RFC 6672 §2.2: YXDOMAIN */
-            p->rcode = 6;
-            return false;
-        }
         p->chain[p->chain_n++] = (struct answer_link){index_of(s, rr), true, hit.node};
-        return true;
+        if (dname_target(s, rr, hit.node, name, name_len, p->target, &p->target_len))
+            return true;
+        p->kind = PLAN_ERROR;
+        p->rcode = ANSWER_YXDOMAIN;
+        return false;
     }
     const struct zone_tree_rrset *rr = rrset_for(s, hit.node, q->qtype);
     uint32_t service = s->tree.nodes[hit.node].service;
@@ -252,13 +251,16 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
     return false;
 }
 
-/* A target that was visited before ends the chain: what was found so far is the answer. */
-static bool chain_ends(const struct answer_plan *p)
+/* An alias that was followed before ends the chain, and is not said again (RFC 2181 §5): what was
+ * found so far is the answer. */
+static bool chain_ends(struct answer_plan *p)
 {
     const struct answer_link *last = &p->chain[p->chain_n - 1];
     for (uint8_t i = 0; i + 1 < p->chain_n; i++)
-        if (!last->dname && p->chain[i].rrset == last->rrset)
+        if (!last->dname && p->chain[i].rrset == last->rrset) {
+            p->chain_n--;
             return true;
+        }
     return p->chain_n == ANSWER_CHAIN_MAX;
 }
 

@@ -46,6 +46,8 @@ static void put_chain(struct encoder *e)
         size_t len = (size_t)at[0] << 8 | at[1];
         if (link->dname) {
             put_node_rrset(e, DNS_SECTION_ANSWER, link->owner_node, rr);
+            if (e->p->rcode == ANSWER_YXDOMAIN)
+                return; /* the DNAME alone says why */
             /* RFC 6672 §3.1: a CNAME for those who do not know DNAME. Only the last link's target
              * is kept, so that a DNAME ends the chain it is followed in. */
             at = NULL;
@@ -83,25 +85,47 @@ static void put_soa(struct encoder *e)
     put_node_rrset(e, DNS_SECTION_AUTHORITY, apex->node, &soa);
 }
 
-/* Addresses that we hold for the delegation's name servers; RFC 9471 §2: all of them or TC. */
-static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
+/* Glue lies below a cut: find_name answers with the cut, the node itself is looked up as DS is. */
+static void put_addresses(struct encoder *e, const uint8_t *name, size_t len)
 {
     static const uint16_t types[2] = {DNS_A, DNS_AAAA};
-    const uint8_t *at = e->s->tree.rdata + ns->rdata;
-    for (uint16_t i = 0; i < ns->n; i++) {
-        size_t len = (size_t)at[0] << 8 | at[1];
-        uint8_t name[DNS_NAME_MAX];
-        memcpy(name, at + 2, len);
-        dns_name_lower(name, len);
-        /* Glue lies below a cut: find_name answers with the cut, the node itself is looked up as DS
-         * is. */
-        uint32_t node = zone_tree_node(&e->s->tree, name, len);
-        for (unsigned k = 0; node != ZONE_NONE && k < 2; k++) {
-            const struct zone_tree_rrset *rr = zone_node_rrset(&e->s->tree, node, types[k]);
-            if (rr)
-                put_node_rrset(e, DNS_SECTION_ADDITIONAL, node, rr);
+    uint32_t node = zone_tree_node(&e->s->tree, name, len);
+    for (unsigned k = 0; node != ZONE_NONE && k < 2; k++) {
+        const struct zone_tree_rrset *rr = zone_node_rrset(&e->s->tree, node, types[k]);
+        if (rr)
+            put_node_rrset(e, DNS_SECTION_ADDITIONAL, node, rr);
+    }
+}
+
+static bool ends_with(const uint8_t *name, size_t len, const uint8_t *suffix, size_t suffix_len)
+{
+    struct dns_name a = {.len = (uint8_t)len}, b = {.len = (uint8_t)suffix_len};
+    memcpy(a.wire, name, len);
+    memcpy(b.wire, suffix, suffix_len);
+    return dns_name_within(&a, &b);
+}
+
+/* Addresses that we hold for the delegation's name servers. RFC 9471 §2: of those below the cut all
+ * or TC. Of the others what fits: additional data alone never sets TC (RFC 2181 §9). */
+static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
+{
+    size_t cut_len;
+    const uint8_t *cut = zone_node_name(&e->s->tree, e->p->node, &cut_len);
+    for (unsigned needed = 2; needed-- > 0;) {
+        const uint8_t *at = e->s->tree.rdata + ns->rdata;
+        for (uint16_t i = 0; i < ns->n; i++) {
+            size_t len = (size_t)at[0] << 8 | at[1];
+            uint8_t name[DNS_NAME_MAX];
+            memcpy(name, at + 2, len);
+            at += 2 + len;
+            dns_name_lower(name, len);
+            if (ends_with(name, len, cut, cut_len) != needed)
+                continue;
+            struct dns_writer before = e->w;
+            put_addresses(e, name, len);
+            if (!needed && e->w.overflow)
+                e->w = before;
         }
-        at += 2 + len;
     }
 }
 
@@ -132,7 +156,7 @@ static enum answer_outcome put_plan(struct encoder *e)
     case PLAN_REFUSED:
         return p->rcode == DNS_NOTIMP ? ANSWER_notimp : ANSWER_refused;
     case PLAN_ERROR:
-        return ANSWER_servfail;
+        return p->rcode == ANSWER_YXDOMAIN ? ANSWER_yxdomain : ANSWER_servfail;
     }
     return ANSWER_servfail;
 }

@@ -40,17 +40,18 @@ size_t answer_query(struct answer_worker *w, const struct snapshot *s,
 
 /* ------------------------------------------------------------------------------ the decision */
 
+#define ANSWER_YXDOMAIN 6  /* RCODE, RFC 6672 §2.2 */
 #define ANSWER_CHAIN_MAX 8 /* CNAMEs followed inside our zones */
 
 enum answer_kind { /* what the last name of the chain came to */
-    PLAN_SERVICE,
-    PLAN_RRSET,
-    PLAN_NODATA,
-    PLAN_NXDOMAIN,
-    PLAN_REFERRAL,
-    PLAN_OUTSIDE, /* the chain left our zones */
-    PLAN_REFUSED,
-    PLAN_ERROR    /* rcode says which */
+                   PLAN_SERVICE,
+                   PLAN_RRSET,
+                   PLAN_NODATA,
+                   PLAN_NXDOMAIN,
+                   PLAN_REFERRAL,
+                   PLAN_OUTSIDE, /* the chain left our zones */
+                   PLAN_REFUSED,
+                   PLAN_ERROR /* rcode says which */
 };
 
 struct answer_link { /* a CNAME (or DNAME with its synthesised CNAME) on the way */
@@ -64,15 +65,15 @@ struct answer_plan {
     unsigned rcode;
     bool aa;
     uint32_t node, zone;
-    uint32_t rrset;           /* PLAN_RRSET; PLAN_REFERRAL: the NS set */
-    uint32_t service;         /* whose endpoints answer, ZONE_NONE */
-    uint32_t asked_service;   /* the one at the name: differs where on-empty led to another */
+    uint32_t rrset;         /* PLAN_RRSET; PLAN_REFERRAL: the NS set */
+    uint32_t service;       /* whose endpoints answer, ZONE_NONE */
+    uint32_t asked_service; /* the one at the name: differs where on-empty led to another */
     enum steer_family family;
-    uint32_t ttl;             /* of a service's answer; of the SOA when negative */
+    uint32_t ttl; /* of a service's answer; of the SOA when negative */
     uint8_t scope;
     uint8_t chain_n;
     struct answer_link chain[ANSWER_CHAIN_MAX];
-    uint8_t target_len;       /* the last name of the chain, 0: the question's own */
+    uint8_t target_len; /* the last name of the chain, 0: the question's own */
     uint8_t target[DNS_NAME_MAX];
     bool located;
     struct geo_client client; /* where located */
