@@ -176,10 +176,12 @@ static void unlink_with_logs(const char *path)
     }
 }
 
-/* Under its name only once it is whole: link(2) refuses a name that exists. */
+/* Under its name only once it is whole, and only if the name is free. Not every file system knows
+ * RENAME_NOREPLACE; those that do not know link(2), which refuses a name that exists, too. */
 static enum err publish(const char *draft, const char *path, struct diag *diag)
 {
-    if (link(draft, path) == 0)
+    if (renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+        (errno == EINVAL && link(draft, path) == 0))
         return sync_folder(path, diag);
     if (errno == EEXIST)
         return diag_error(diag, ERR_EXISTS, "", "%s exists already, and is not touched", path);
