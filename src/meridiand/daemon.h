@@ -52,7 +52,7 @@ struct daemon {
     void *worker_ctx[NET_WORKERS_MAX];
 
     struct health *health;               /* of the current snapshot's numbering */
-    struct engine_config *engine_config; /* signals.c; lives as long as health */
+    struct signal_config *engine_config; /* lives as long as health */
     struct probe_runner *runner;
     uint32_t *target_slot; /* probe target -> endpoint */
     uint32_t *slot_target; /* endpoint -> probe target, UINT32_MAX */

@@ -2,166 +2,29 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "daemon.h"
+#include "signal/wiring.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-/* --------------------------------------------------------------- the engine's configuration */
-
-struct engine_config { /* in one piece with its texts */
-    struct health_config config;
-    struct arena *arena;
-};
-
-static const struct model_probe *probe_of(const struct model *m, const struct model_service *svc,
-                                          const struct model_endpoint *e)
-{
-    const char *name = e->probe ? e->probe : svc->probe;
-    return name ? model_probe(m, name) : NULL;
-}
-
-static const char *target_text(struct arena *a, const struct model_endpoint *e,
-                               const struct model_probe *p)
-{
-    uint16_t port = p ? probe_port(p) : 0;
-    if (!port)
-        return e->address;
-    return arena_printf(a, e->ip.family == 6 ? "[%s]:%u" : "%s:%u", e->address, port);
-}
-
-static void fill_endpoint(struct arena *a, const struct model *m, const struct model_service *svc,
-                          const struct model_endpoint *e, uint32_t site,
-                          struct health_endpoint_config *out)
-{
-    const struct model_probe *p = probe_of(m, svc, e);
-    *out = (struct health_endpoint_config){.address = e->address,
-                                           .target = target_text(a, e, p),
-                                           .probe = p ? p->name : "",
-                                           .site = site,
-                                           .weight = (uint32_t)e->weight,
-                                           .probed = p != NULL};
-    if (!p)
-        return;
-    out->interval_ms = (uint32_t)p->interval_ms;
-    out->timeout_ms = (uint32_t)p->timeout_ms;
-    out->fall = (uint32_t)p->fall;
-    out->rise = (uint32_t)p->rise;
-}
-
-static void fill_service(const struct model *m, const struct model_service *svc,
-                         struct health_service_config *out)
-{
-    struct model_effective e = model_service_effective(m, svc);
-    *out = (struct health_service_config){.name = svc->name,
-                                          .ttl_s = (uint32_t)svc->ttl_s,
-                                          .ttl_moving_s = (uint32_t)e.ttl_moving_s,
-                                          .degrade = e.degrade,
-                                          .fail = e.fail,
-                                          .ramp_ms = (uint32_t)e.ramp_ms,
-                                          .hold_ms = (uint32_t)e.hold_ms,
-                                          .window_ms = (uint32_t)e.window_ms,
-                                          .panic = e.panic,
-                                          .min_regions = (uint32_t)e.min_regions,
-                                          .min_capacity = e.min_capacity,
-                                          .failback =
-                                              e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
-                                              : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
-                                                                            : HEALTH_FAILBACK_AUTO,
-                                          .failback_after_ms = (uint32_t)e.failback_after_ms};
-}
-
-static double setting_share(const struct model *m, const char *key, double fallback)
-{
-    const char *text = model_setting(m, key);
-    char *end;
-    double v = text ? strtod(text, &end) : fallback;
-    return text && *end == '%' ? v / 100 : v;
-}
-
-static struct engine_config *engine_config_create(const struct snapshot *s)
-{
-    const struct model *m = s->model;
-    struct arena *a = arena_create(0);
-    struct engine_config *c = a ? ARENA_NEW(a, struct engine_config) : NULL;
-    CHECK(c);
-    struct health_endpoint_config *endpoint =
-        ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + 1);
-    struct health_site_config *site =
-        ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + 1);
-    struct health_service_config *service =
-        ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
-    struct health_region_config *region =
-        ARENA_ARRAY(a, struct health_region_config, s->regions_n + 1);
-    CHECK(!arena_failed(a));
-    for (uint32_t i = 0; i < s->regions_n; i++)
-        region[i].name = m->regions[i].name;
-    for (uint32_t i = 0; i < s->services_n; i++) {
-        const struct model_service *svc = &m->services[i];
-        fill_service(m, svc, &service[i]);
-        for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
-            site[at] =
-                (struct health_site_config){.service = i, .region = s->board_site_region[at]};
-        uint32_t first = s->service_endpoint_first[i];
-        for (uint32_t k = 0; k < svc->endpoints_n; k++) {
-            uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
-            fill_endpoint(a, m, svc, &svc->endpoints[k], own, &endpoint[first + k]);
-            if (site[own].endpoint_n++ == 0)
-                site[own].endpoint_first = first + k;
-        }
-    }
-    CHECK(!arena_failed(a));
-    const char *samples = model_setting(m, "min-samples");
-    c->arena = a;
-    c->config = (struct health_config){.endpoint = endpoint,
-                                       .site = site,
-                                       .service = service,
-                                       .region = region,
-                                       .endpoints_n = s->endpoints_n,
-                                       .sites_n = s->board_sites_n,
-                                       .services_n = s->services_n,
-                                       .regions_n = s->regions_n,
-                                       .dead_band = setting_share(m, "dead-band", 0.05),
-                                       .samples_min = samples ? (uint32_t)atoi(samples) : 10};
-    return c;
-}
-
-static void engine_config_destroy(struct engine_config *c)
-{
-    if (c)
-        arena_destroy(c->arena);
-}
-
 /* ------------------------------------------------------------------------------- the next world */
-
-static void write_board(const struct health *h, const struct snapshot *s)
-{
-    const struct steer_board *b = &s->steer.board;
-    for (uint32_t i = 0; i < s->endpoints_n; i++)
-        snapshot_board_set(b->endpoint, i, health_endpoint_word(h, i));
-    for (uint32_t i = 0; i < s->board_sites_n; i++)
-        snapshot_board_set(b->site, i, health_site_word(h, i));
-    for (uint32_t i = 0; i < s->regions_n; i++)
-        snapshot_board_set(b->region, i, health_region_word(h, i));
-    for (uint32_t i = 0; i < s->services_n; i++)
-        snapshot_board_set(b->ttl, i, health_service_ttl_s(h, i));
-}
 
 void signals_adopt(struct daemon *d, struct snapshot *next)
 {
     int64_t now = clock_mono_ms(), wall = clock_wall_ms();
-    struct engine_config *config = engine_config_create(next);
+    struct signal_config *config = signal_config_create(next);
     struct health *fresh = NULL;
-    CHECK(health_create(&config->config, now, wall, &fresh) == ERR_OK);
+    CHECK(config && health_create(signal_config_engine(config), now, wall, &fresh) == ERR_OK);
     if (d->health)
         health_adopt(fresh, d->health);
     /* Changes up to here are in the words written below. */
     struct health_change skip[64];
     while (health_take_changes(fresh, skip, 64) == 64)
         ;
-    write_board(fresh, next);
+    signal_board_write(fresh, next);
     health_destroy(&d->health);
-    engine_config_destroy(d->engine_config);
+    signal_config_destroy(&d->engine_config);
     d->health = fresh;
     d->engine_config = config;
 }
@@ -178,7 +41,7 @@ void signals_retarget(struct daemon *d)
         const struct model_service *svc = &m->services[i];
         for (uint32_t k = 0; k < svc->endpoints_n; k++) {
             const struct model_endpoint *e = &svc->endpoints[k];
-            const struct model_probe *p = probe_of(m, svc, e);
+            const struct model_probe *p = signal_probe_of(m, svc, e);
             if (!p)
                 continue;
             slot[n] = s->service_endpoint_first[i] + k;
@@ -212,28 +75,6 @@ void signals_retarget(struct daemon *d)
 /* -------------------------------------------------------------------------- what the engine says
  */
 
-static void publish_changes(struct daemon *d)
-{
-    const struct snapshot *s = world_now(d);
-    struct health_change change[64];
-    for (size_t n = 64; n == 64;) {
-        n = health_take_changes(d->health, change, 64);
-        for (size_t i = 0; i < n; i++) {
-            uint32_t at = change[i].index;
-            if (change[i].level == 0)
-                snapshot_board_set(s->steer.board.endpoint, at,
-                                   health_endpoint_word(d->health, at));
-            else if (change[i].level == 1)
-                snapshot_board_set(s->steer.board.site, at, health_site_word(d->health, at));
-            else if (change[i].level == 2)
-                snapshot_board_set(s->steer.board.region, at, health_region_word(d->health, at));
-            else
-                snapshot_board_set(s->steer.board.ttl, at, health_service_ttl_s(d->health, at));
-            d->state_dirty = d->state_dirty || change[i].level < 3;
-        }
-    }
-}
-
 static void run_actions(struct daemon *d)
 {
     struct health_action action[64];
@@ -266,7 +107,8 @@ static void on_health_timer(uv_timer_t *t)
 /* The board first: what follows may take its time. */
 void signals_settle(struct daemon *d)
 {
-    publish_changes(d);
+    if (signal_board_follow(d->health, world_now(d)))
+        d->state_dirty = true;
     run_actions(d);
     say_events(d);
     if (!d->health_timer.data)
@@ -330,8 +172,7 @@ void signals_stop(struct daemon *d)
 void signals_destroy(struct daemon *d)
 {
     health_destroy(&d->health);
-    engine_config_destroy(d->engine_config);
-    d->engine_config = NULL;
+    signal_config_destroy(&d->engine_config);
 }
 
 /* ---------------------------------------------------------------------- state across a restart */
@@ -453,5 +294,5 @@ void signals_first(struct daemon *d, struct snapshot *s, struct store *store)
     restore(d, store);
     overrides_load(d, store);
     overrides_apply(d, s);
-    write_board(d->health, s);
+    signal_board_write(d->health, s);
 }

@@ -36,9 +36,10 @@ MAY_KNOW = {
     "store": "base model config",
     "steer": "base geo model",
     "snapshot": "base dns geo model zone config steer",
+    "signal": "base geo model zone dns health probe steer snapshot",
     "answer": "base dns geo model zone steer snapshot",
     "admin": "base",
-    "meridiand": "base dns geo net model zone health probe config store steer snapshot answer admin",
+    "meridiand": "base dns geo net model zone health probe config store steer snapshot signal answer admin",
     "meridian": "base dns geo model zone config store snapshot admin",
 }
 

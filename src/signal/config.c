@@ -1,0 +1,143 @@
+/* The engine's configuration from a snapshot. */
+#include "base/arena.h"
+#include "probe/runner.h"
+#include "signal/wiring.h"
+
+#include <stdlib.h>
+
+struct signal_config { /* in one piece with its texts */
+    struct health_config config;
+    struct arena *arena;
+};
+
+const struct model_probe *signal_probe_of(const struct model *m, const struct model_service *svc,
+                                          const struct model_endpoint *e)
+{
+    const char *name = e->probe ? e->probe : svc->probe;
+    return name ? model_probe(m, name) : NULL;
+}
+
+static const char *target_text(struct arena *a, const struct model_endpoint *e,
+                               const struct model_probe *p)
+{
+    uint16_t port = p ? probe_port(p) : 0;
+    if (!port)
+        return e->address;
+    return arena_printf(a, e->ip.family == 6 ? "[%s]:%u" : "%s:%u", e->address, port);
+}
+
+static void fill_endpoint(struct arena *a, const struct model *m, const struct model_service *svc,
+                          const struct model_endpoint *e, uint32_t site,
+                          struct health_endpoint_config *out)
+{
+    const struct model_probe *p = signal_probe_of(m, svc, e);
+    *out = (struct health_endpoint_config){.address = e->address,
+                                           .target = target_text(a, e, p),
+                                           .probe = p ? p->name : "",
+                                           .site = site,
+                                           .weight = (uint32_t)e->weight,
+                                           .probed = p != NULL};
+    if (!p)
+        return;
+    out->interval_ms = (uint32_t)p->interval_ms;
+    out->timeout_ms = (uint32_t)p->timeout_ms;
+    out->fall = (uint32_t)p->fall;
+    out->rise = (uint32_t)p->rise;
+}
+
+static void fill_service(const struct model *m, const struct model_service *svc,
+                         struct health_service_config *out)
+{
+    struct model_effective e = model_service_effective(m, svc);
+    *out = (struct health_service_config){.name = svc->name,
+                                          .ttl_s = (uint32_t)svc->ttl_s,
+                                          .ttl_moving_s = (uint32_t)e.ttl_moving_s,
+                                          .degrade = e.degrade,
+                                          .fail = e.fail,
+                                          .ramp_ms = (uint32_t)e.ramp_ms,
+                                          .hold_ms = (uint32_t)e.hold_ms,
+                                          .window_ms = (uint32_t)e.window_ms,
+                                          .panic = e.panic,
+                                          .min_regions = (uint32_t)e.min_regions,
+                                          .min_capacity = e.min_capacity,
+                                          .failback =
+                                              e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
+                                              : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
+                                                                            : HEALTH_FAILBACK_AUTO,
+                                          .failback_after_ms = (uint32_t)e.failback_after_ms};
+}
+
+static double setting_share(const struct model *m, const char *key, double fallback)
+{
+    const char *text = model_setting(m, key);
+    char *end;
+    double v = text ? strtod(text, &end) : fallback;
+    return text && *end == '%' ? v / 100 : v;
+}
+
+struct signal_config *signal_config_create(const struct snapshot *s)
+{
+    const struct model *m = s->model;
+    struct arena *a = arena_create(0);
+    if (!a)
+        return NULL;
+    struct signal_config *c = ARENA_NEW(a, struct signal_config);
+    struct health_endpoint_config *endpoint =
+        ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + 1);
+    struct health_site_config *site =
+        ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + 1);
+    struct health_service_config *service =
+        ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
+    struct health_region_config *region =
+        ARENA_ARRAY(a, struct health_region_config, s->regions_n + 1);
+    if (arena_failed(a)) {
+        arena_destroy(a);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < s->regions_n; i++)
+        region[i].name = m->regions[i].name;
+    for (uint32_t i = 0; i < s->services_n; i++) {
+        const struct model_service *svc = &m->services[i];
+        fill_service(m, svc, &service[i]);
+        for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
+            site[at] =
+                (struct health_site_config){.service = i, .region = s->board_site_region[at]};
+        uint32_t first = s->service_endpoint_first[i];
+        for (uint32_t k = 0; k < svc->endpoints_n; k++) {
+            uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
+            fill_endpoint(a, m, svc, &svc->endpoints[k], own, &endpoint[first + k]);
+            if (site[own].endpoint_n++ == 0)
+                site[own].endpoint_first = first + k;
+        }
+    }
+    if (arena_failed(a)) {
+        arena_destroy(a);
+        return NULL;
+    }
+    const char *samples = model_setting(m, "min-samples");
+    c->arena = a;
+    c->config = (struct health_config){.endpoint = endpoint,
+                                       .site = site,
+                                       .service = service,
+                                       .region = region,
+                                       .endpoints_n = s->endpoints_n,
+                                       .sites_n = s->board_sites_n,
+                                       .services_n = s->services_n,
+                                       .regions_n = s->regions_n,
+                                       .dead_band = setting_share(m, "dead-band", 0.05),
+                                       .samples_min = samples ? (uint32_t)atoi(samples) : 10};
+    return c;
+}
+
+void signal_config_destroy(struct signal_config **cp)
+{
+    struct signal_config *c = *cp;
+    *cp = NULL;
+    if (c)
+        arena_destroy(c->arena);
+}
+
+const struct health_config *signal_config_engine(const struct signal_config *c)
+{
+    return &c->config;
+}

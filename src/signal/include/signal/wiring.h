@@ -1,0 +1,26 @@
+/* signal/wiring: how a snapshot and a failover engine fit together: the engine's configuration from
+ * the snapshot, the engine's words onto the board. The daemon and the scenarios use the same.
+ * Numbering the snapshot's: endpoints, board sites, services, regions (snapshot/tables.h).
+ * Owns      a signal_config holds the engine's configuration; its texts are the snapshot's model's.
+ * Lifetime  config: as long as the engine made from it, and the snapshot as long as both.
+ * Threads   the control thread.
+ * Errors    NULL when out of memory. */
+#pragma once
+
+#include "health/engine.h"
+#include "snapshot/tables.h"
+
+struct signal_config;
+
+struct signal_config *signal_config_create(const struct snapshot *s);
+void signal_config_destroy(struct signal_config **c); /* NULL left behind; NULL accepted */
+const struct health_config *signal_config_engine(const struct signal_config *c);
+
+/* The probe of an endpoint: its own, else its service's, else NULL. */
+const struct model_probe *signal_probe_of(const struct model *m, const struct model_service *svc,
+                                          const struct model_endpoint *e);
+
+/* All words; before a snapshot is published. */
+void signal_board_write(const struct health *h, const struct snapshot *s);
+/* The words that changed since the last call. True when an availability was among them. */
+bool signal_board_follow(struct health *h, const struct snapshot *s);
