@@ -119,7 +119,7 @@ static enum err connect_patiently(const char *path, int64_t deadline_ms, int *fd
     for (;;) {
         enum err e = admin_socket_connect(path, fd);
         int64_t now_ms = clock_mono_ms();
-        if ((e != (enum err)-ENOENT && e != (enum err)-ECONNREFUSED) || now_ms >= until_ms ||
+        if ((e != (enum err) - ENOENT && e != (enum err) - ECONNREFUSED) || now_ms >= until_ms ||
             now_ms >= deadline_ms)
             return e;
         poll(NULL, 0, CONNECT_RETRY_MS);

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #define QUESTION_FIXED_BYTES 4
-#define LABEL_POINTER 0xc0 /* RFC 1035 §4.1.4; 0x40 and 0x80 were never assigned a use that lived \
+#define LABEL_POINTER                                                                              \
+    0xc0 /* RFC 1035 §4.1.4; 0x40 and 0x80 were never assigned a use that lived \
                             */
 
 static uint16_t get16(const uint8_t *p)

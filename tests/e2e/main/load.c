@@ -48,8 +48,8 @@ static size_t put_name(uint8_t *out, const char *name)
 static void make_query(struct run *r, const char *name)
 {
     static const uint8_t header[12] = {0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
-    static const uint8_t tail[] = {0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11,
-                                   0, 8, 0, 7, 0, 1, 24, 0, 0, 0, 0};
+    static const uint8_t tail[] = {0, 1,  0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0,
+                                   0, 11, 0, 8, 0, 7, 0,  1, 24,  0, 0, 0, 0};
     memcpy(r->query, header, sizeof header);
     r->query_len = 12 + put_name(r->query + 12, name);
     memcpy(r->query + r->query_len, tail, sizeof tail);
@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     printf("{\"sent\":%llu,\"answered\":%llu,\"mixed\":%llu,\"failed\":%llu,\"records\":%llu,"
            "\"gap_ms\":%.1f}\n",
            (unsigned long long)r.sent, (unsigned long long)r.answered, (unsigned long long)r.mixed,
-           (unsigned long long)r.failed, (unsigned long long)r.records, (double)r.gap_us_max / 1000);
+           (unsigned long long)r.failed, (unsigned long long)r.records,
+           (double)r.gap_us_max / 1000);
     return 0;
 }

@@ -10,9 +10,9 @@ CLIENTS = {"london": "81.2.69.0/24", "virginia": "216.160.83.0/24", "tokyo": "20
 ADDRESSES = {"london": "127.1.0.10", "virginia": "127.2.0.10", "tokyo": "127.3.0.10"}
 PLACES = {"london": "51.51,-0.13", "virginia": "39.04,-77.49", "tokyo": "35.68,139.77"}
 # Without MaxMind's test database the same networks come from a list of our own.
-CSV = """network,continent,country,subdivision,city,latitude,longitude
-81.2.69.0/24,EU,GB,ENG,London,51.51,-0.09
-216.160.83.0/24,NA,US,WA,Milton,47.25,-122.31
+CSV = """network,continent,country,subdivision,city,lat,lon
+81.2.69.0/24,EU,GB,GB-ENG,London,51.51,-0.09
+216.160.83.0/24,NA,US,US-WA,Milton,47.25,-122.31
 2001:218::/32,AS,JP,,,35.69,139.69
 """
 INTERVAL, TIMEOUT, FALL, RAMP, HOLD = 1.0, 0.4, 3, 6, 2

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define IP_TEXT_MAX 46   /* with NUL */
+#define IP_TEXT_MAX 46 /* with NUL */
 #define PREFIX_TEXT_MAX 50
 #define HOSTPORT_TEXT_MAX 54 /* [v6]:65535 */
 

@@ -21,8 +21,8 @@ enum geo_kind {
 struct geo_spot {
     uint32_t place; /* index for geo_base_place */
     uint32_t asn;
-    uint32_t own;   /* index for geo_base_own, GEO_NONE */
-    uint8_t kind;   /* enum geo_kind */
+    uint32_t own; /* index for geo_base_own, GEO_NONE */
+    uint8_t kind; /* enum geo_kind */
 };
 
 struct geo_own {
@@ -43,7 +43,8 @@ const struct geo_spot *geo_base_spot(const struct geo_base *b, uint32_t spot);
 uint32_t geo_base_places_n(const struct geo_base *b);
 const struct geo_place *geo_base_place(const struct geo_base *b, uint32_t place);
 uint32_t geo_base_own_n(const struct geo_base *b);
-const struct geo_own *geo_base_own(const struct geo_base *b, uint32_t own); /* sorted by family, ip, len */
+const struct geo_own *geo_base_own(const struct geo_base *b,
+                                   uint32_t own); /* sorted by family, ip, len */
 /* GEO_NONE when it is not one of the own networks. */
 uint32_t geo_base_own_find(const struct geo_base *b, const struct ip_prefix *p);
 /* The spot of an address; total. */

@@ -17,9 +17,9 @@
 #include "geo/view.h"
 
 enum geo_client_from {
-    GEO_FROM_SUBNET,          /* the client subnet */
-    GEO_FROM_SOURCE,          /* no usable subnet: the source address */
-    GEO_FROM_SOURCE_PRIVATE   /* a private subnet was given and does not count */
+    GEO_FROM_SUBNET,        /* the client subnet */
+    GEO_FROM_SOURCE,        /* no usable subnet: the source address */
+    GEO_FROM_SOURCE_PRIVATE /* a private subnet was given and does not count */
 };
 
 struct geo_client_in {
@@ -30,11 +30,11 @@ struct geo_client_in {
 
 struct geo_client {
     uint16_t class;
-    uint8_t scope;        /* for the ECS option: 0 when no subnet was given */
-    uint8_t hash_scope;   /* scope = max(scope, hash_scope) when a hash decided */
-    uint8_t from;         /* enum geo_client_from */
-    struct ip looked_up;  /* the address that was looked up (unmapped) */
-    struct ip network;    /* what the hash covers */
+    uint8_t scope;       /* for the ECS option: 0 when no subnet was given */
+    uint8_t hash_scope;  /* scope = max(scope, hash_scope) when a hash decided */
+    uint8_t from;        /* enum geo_client_from */
+    struct ip looked_up; /* the address that was looked up (unmapped) */
+    struct ip network;   /* what the hash covers */
     uint8_t network_len;
 };
 

@@ -21,16 +21,16 @@
 #define GEO_NODES_MAX (1u << 28)
 #define GEO_NONE UINT32_MAX
 
-struct geo_place { /* what a database says of a network */
+struct geo_place {       /* what a database says of a network */
     char continent[3];   /* "EU" or "" */
     char country[3];     /* ISO 3166-1: "GB" or "" */
     char subdivision[8]; /* with the country, ISO 3166-2: "US-CA" or "" */
     bool located;        /* lat and lon are set */
     float lat, lon;
-    uint16_t radius_km;  /* 0 unknown */
-    uint32_t asn;        /* 0 unknown */
-    const char *city;    /* English name or "" */
-    const char *as_org;  /* or "" */
+    uint16_t radius_km; /* 0 unknown */
+    uint32_t asn;       /* 0 unknown */
+    const char *city;   /* English name or "" */
+    const char *as_org; /* or "" */
 };
 
 struct geo_db;

@@ -33,7 +33,7 @@ struct zone_rrset {
     uint32_t ttl;
     uint16_t n;
     const struct zone_rr *rr; /* sorted by RDATA, RFC 4034 §6.3 */
-    const char *file; /* of the first record, for messages */
+    const char *file;         /* of the first record, for messages */
     unsigned line;
 };
 
