@@ -233,13 +233,17 @@ static void adopt_region(struct health *h, const struct health *old, uint32_t re
     h->region[r].note = take_note(h, old, from->note);
 }
 
-/* A failing endpoint that was waiting goes on waiting, and asks again. */
+/* What the old engine had asked for is asked for again: confirmations, and witnesses of those that
+ * wait for one. */
 static void resume_waiting(struct health *h)
 {
     for (uint32_t i = 0; i < h->probed_n; i++) {
         struct probed *p = &h->probed[i];
+        bool down = p->observed == HEALTH_OBSERVED_DOWN;
         if (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].fall)
             health__witness_try_fall(h, p);
+        else if (p->streak && p->streak_ok == down)
+            health__endpoint_confirm(h, p, h->now_ms);
     }
     if (h->ready_n == 0 || h->isolated)
         health__witness_settle(h, NULL);

@@ -25,8 +25,12 @@ static const struct health_service_config *service_of(const struct health *h, ui
 
 static void judge_rate(struct health *h, struct judged *j)
 {
-    if (j->n < h->cfg.samples_min) /* what was known last stands until there is enough again */
+    if (j->n <
+        h->cfg.samples_min) { /* what was known last stands, but takes nothing further down */
+        if (j->rate_target < j->m.avail)
+            j->rate_target = j->m.avail;
         return;
+    }
     const struct health_service_config *s = service_of(h, j->site);
     double low = health__wilson_low(j->fail, j->n);
     j->restored = false;

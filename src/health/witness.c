@@ -90,16 +90,27 @@ static bool network_in_doubt(const struct health *h, const struct probed *p,
            latest_elsewhere(failed, own) >= p->first_started_ms;
 }
 
+/* The last that was heard of other regions was a failure, later than the witness: an old witness is
+ * none for a network lost since. */
+static bool witness_outdated(const struct health *h, const struct probed *p)
+{
+    uint32_t own = health__region_of(h, p->endpoint);
+    int64_t failed = latest_elsewhere(&h->failed, own);
+    return failed > p->witness_ms && failed >= latest_elsewhere(&h->answered, own);
+}
+
 bool health__witness_proves(const struct health *h, const struct probed *p, int64_t started_ms)
 {
-    return p->witness_ms == NEVER_MS || started_ms > p->witness_ms ||
-           !network_in_doubt(h, p, &h->failed);
+    if (p->witness_ms == NEVER_MS || !network_in_doubt(h, p, &h->failed))
+        return true;
+    return started_ms > p->witness_ms && !h->isolated && !witness_outdated(h, p);
 }
 
 static bool fall_proven(const struct health *h, const struct probed *p)
 {
-    return p->witness_ms == NEVER_MS || p->last_started_ms > p->witness_ms ||
-           !network_in_doubt(h, p, &h->failed_any);
+    if (p->witness_ms == NEVER_MS || !network_in_doubt(h, p, &h->failed_any))
+        return true;
+    return p->last_started_ms > p->witness_ms && !witness_outdated(h, p);
 }
 
 /* Failures that waited for a witness count in the error rate, unless the last that was heard of
@@ -227,7 +238,8 @@ void health__witness_try_fall(struct health *h, struct probed *p)
         return;
     if (!p->listed) {
         if (fall > 1 && !fall_proven(h, p)) {
-            health__endpoint_confirm(h, p, h->now_ms + 1);
+            if (p->last_started_ms <= p->witness_ms)
+                health__endpoint_confirm(h, p, h->now_ms + 1);
             return;
         }
         health__endpoint_fall(h, p);

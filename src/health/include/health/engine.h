@@ -10,6 +10,8 @@
  * Threads   the control thread only.
  * Units     *_ms milliseconds; now_ms monotonic and never going backwards (a step back is held);
  *           wall_ms only for showing; availability in 1/65536 (base/avail.h).
+ * Limits    dead_band 0.001 .. 0.5; the event queue is bounded (health_events_lost); people's words on
+ *           all endpoints and regions at once fit; changes and actions cannot overflow.
  * Repeat    same inputs, same outputs, same events: no randomness. */
 #pragma once
 
@@ -92,7 +94,8 @@ struct health_action {
     enum health_action_kind kind;
     uint32_t endpoint;
     int64_t at_ms;
-    bool confirm; /* counts for fall and rise only: hand it back in the result */
+    bool confirm; /* counts for fall and rise only: hand it back in the result. Always set: a witness
+                   * asked for is such a probe too */
 };
 
 struct health_sample {
@@ -108,11 +111,13 @@ struct health_sample {
 
 struct health;
 
+/* ERR_INVALID: an index out of range, a site's endpoints not its own, fall, rise or interval 0. */
 enum err health_create(const struct health_config *config, int64_t now_ms, int64_t wall_ms,
                        struct health **out) WARN_UNUSED;
 void health_destroy(struct health **h);
 /* Takes over by key what old knows of endpoints, sites, services and regions that still exist; what
- * is new starts unknown. old stays valid and unchanged. */
+ * is new starts unknown. old stays valid and unchanged. To be called before the first sample; take
+ * old's events first, and drop its actions: what is needed is asked for again. */
 void health_adopt(struct health *h, const struct health *old);
 
 /* Evidence and orders. Each may add events and actions, collected with health_take_*. */
@@ -197,7 +202,7 @@ void health_site_show(const struct health *h, uint32_t site, struct health_site_
 void health_region_show(const struct health *h, uint32_t region, struct health_region_view *out);
 
 /* State that survives a restart: what health_save gives, keyed by text, health_restore takes back on a
- * fresh engine. Restored availabilities serve until fresh evidence says otherwise. */
+ * fresh engine, in any order, before the first sample. Orders are not in it: give them again. Restored availabilities serve until fresh evidence says otherwise. */
 struct health_saved {
     const char *service, *region, *address; /* address NULL: a site; service NULL too: a region */
     uint8_t observed;
