@@ -97,7 +97,8 @@ static void remember(struct file *f)
 bool store__file_there(const struct file *f)
 {
     struct stat st;
-    return stat(f->path, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino;
+    return stat(f->path, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino &&
+           st.st_size > 0; /* emptied: a file without its first page is none of ours */
 }
 
 static enum err check_application(struct store *s, struct file *f, const struct schema *schema,
@@ -206,7 +207,7 @@ static enum err no_old_log(const char *path, struct diag *diag)
 enum err store_init(const char *path, struct diag *diag)
 {
     struct stat st;
-    struct store s = {.busy_ms = BUSY_MS_DEFAULT};
+    struct store s = {.busy_ms = STORE_BUSY_MS};
     if (lstat(path, &st) == 0)
         return diag_error(diag, ERR_EXISTS, "", "%s exists already, and is not touched", path);
     enum err e = no_old_log(path, diag);
@@ -261,7 +262,7 @@ enum err store_open(const char *path, struct store **out, struct diag *diag)
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return nomem(diag);
-    s->busy_ms = BUSY_MS_DEFAULT;
+    s->busy_ms = STORE_BUSY_MS;
     s->config.path = strdup(path);
     if (asprintf(&s->history.path, "%s-history", path) < 0)
         s->history.path = NULL;
@@ -294,7 +295,8 @@ const char *store_path(const struct store *s)
 void store_busy_timeout(struct store *s, int ms)
 {
     s->busy_ms = ms;
-    sqlite3_busy_timeout(s->config.db, ms);
+    if (s->config.db)
+        sqlite3_busy_timeout(s->config.db, ms);
     if (s->history.db)
         sqlite3_busy_timeout(s->history.db, ms);
 }
@@ -309,18 +311,26 @@ enum err store__current(struct store *s, bool *again, struct diag *diag)
     if (s->config.db)
         (void)sqlite3_exec(s->config.db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
     store__close_file(&s->config);
-    *again = true;
+    *again = s->exchanged = true;
     enum err e = open_config(s, diag);
     if (e)
         store__close_file(&s->config);
     return e;
 }
 
+bool store_exchanged(const struct store *s)
+{
+    return s->exchanged;
+}
+
 enum err store_changed(struct store *s, bool *changed, struct diag *diag)
 {
     int64_t version;
     enum err e = store__current(s, changed, diag);
-    if (!e && !*changed) {
+    if (!e && s->exchanged) {
+        *changed = true;
+        s->exchanged = false;
+    } else if (!e) {
         e = read_pragma(s, &s->config, "PRAGMA data_version", &version, diag);
         *changed = !e && version != s->data_version;
         if (!e)

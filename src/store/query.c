@@ -1,12 +1,30 @@
 #include "store_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *reason(const struct file *f, int rc)
 {
     const char *text = f->db ? sqlite3_errmsg(f->db) : sqlite3_errstr(rc);
     return strcmp(text, "not an error") == 0 ? sqlite3_errstr(rc) : text;
+}
+
+/* SQLite says of a file whose log it cannot make that the log does not exist. */
+static const char *open_reason(const struct file *f, int rc, int os)
+{
+    char folder[4096];
+    const char *slash = strrchr(f->path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - f->path + 1) : 1,
+             slash ? f->path : ".");
+    if (access(f->path, R_OK | W_OK) != 0 && errno != ENOENT)
+        return strerror(errno);
+    if (access(folder, W_OK | X_OK) != 0)
+        return errno == EROFS    ? "its file system is read-only"
+               : errno == EACCES ? "its folder cannot be written"
+                                 : strerror(errno);
+    return os ? strerror(os) : reason(f, rc);
 }
 
 enum err store__fail(struct store *s, const struct file *f, int rc, struct diag *diag)
@@ -37,8 +55,7 @@ enum err store__fail(struct store *s, const struct file *f, int rc, struct diag 
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return diag_error(diag, ERR_IO, "", "cannot open %s: %s", f->path,
-                          os ? strerror(os) : reason(f, rc));
+        return diag_error(diag, ERR_IO, "", "cannot open %s: %s", f->path, open_reason(f, rc, os));
     case SQLITE_NOMEM:
         return diag_error(diag, ERR_NOMEM, "", "out of memory while using %s", f->path);
     case SQLITE_IOERR:

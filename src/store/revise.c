@@ -42,7 +42,7 @@ json_t *store_revised_lines(const struct store_revised *r)
  * say so of. */
 static enum err refresh_head(struct store *s, struct model **head, int64_t now, struct diag *diag)
 {
-    if (*head && (*head)->revision == now)
+    if (*head && (*head)->revision == now && !store_exchanged(s))
         return ERR_OK;
     struct model *m = NULL;
     enum err e = store_load(s, &m, diag);

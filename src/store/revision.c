@@ -1,6 +1,7 @@
 /* Revisions: begin, commit, and the walk through what was. */
 #include "store_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,24 @@ void store_abort(struct store *s)
     if (s->writing)
         (void)sqlite3_exec(s->config.db, "ROLLBACK", NULL, NULL, NULL);
     s->writing = false;
+}
+
+enum err store_try_write(struct store *s, struct diag *diag)
+{
+    bool again;
+    char sql[100];
+    enum err e = store__current(s, &again, diag);
+    if (e)
+        return e;
+    sqlite3_busy_timeout(s->config.db, 0);
+    /* The header's first page, as it was: a commit that reaches the disk. */
+    snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT",
+             store__config_schema.version);
+    e = store__exec(s, &s->config, sql, diag);
+    if (e)
+        (void)sqlite3_exec(s->config.db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_busy_timeout(s->config.db, s->busy_ms);
+    return e;
 }
 
 static enum err put_revision(struct store *s, int64_t revision, const struct store_meta *meta,
@@ -88,6 +107,9 @@ static enum err commit(struct store *s, const struct model *before, const struct
         e = put_changes(s, s->head + 1, changes, diag);
     if (!e)
         e = store__save(s, before, after, changes, diag);
+    if (!e && !store__file_there(&s->config))
+        return diag_error(diag, ERR_IO, "", "%s was taken away during the edit: nothing was stored",
+                          s->config.path);
     return e ? e : store__exec(s, &s->config, "COMMIT", diag);
 }
 

@@ -9,7 +9,6 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-#define BUSY_MS_DEFAULT 5000
 #define STORE_APPLICATION_ID 0x4d65726e   /* "Mern": configuration */
 #define HISTORY_APPLICATION_ID 0x4d657268 /* "Merh": history */
 
@@ -26,6 +25,7 @@ struct store {
     int64_t head; /* under the write lock */
     int busy_ms;
     bool writing;
+    bool exchanged; /* another file took the place of the one opened; until store_changed says so */
 };
 
 struct schema { /* migrations: step i takes version i to i + 1 */

@@ -14,11 +14,15 @@
 
 struct store;
 
+#define STORE_BUSY_MS 5000 /* how long to wait for a lock, at first */
+
 enum err store_init(const char *path, struct diag *diag) WARN_UNUSED; /* refuses an existing file */
 enum err store_open(const char *path, struct store **out, struct diag *diag) WARN_UNUSED;
 void store_close(struct store **s);
+/* Writes a page and nothing else, without waiting for a lock: can it be written again? */
+enum err store_try_write(struct store *s, struct diag *diag) WARN_UNUSED;
 const char *store_path(const struct store *s);
-void store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock; 5000 at first */
+void store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock */
 
 /* The head revision, loaded from the tables; validated by the caller. */
 enum err store_load(struct store *s, struct model **out, struct diag *diag) WARN_UNUSED;
@@ -26,6 +30,9 @@ enum err store_head(struct store *s, int64_t *revision, struct diag *diag) WARN_
 /* Has another connection committed since the last call (PRAGMA data_version), or another file taken
  * the place of the one opened? ERR_NOT_FOUND while there is none. */
 enum err store_changed(struct store *s, bool *changed, struct diag *diag) WARN_UNUSED;
+
+/* Another file took the place of the one opened, and store_changed has not said so yet. */
+bool store_exchanged(const struct store *s);
 
 struct store_meta {
     const char *author;  /* "ana" */
