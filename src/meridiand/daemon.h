@@ -68,7 +68,7 @@ struct daemon {
     const struct snapshot *failopen_of;
     uint32_t *failopen_seen; /* counts at the last look, by service */
     int64_t failopen_looked_ms;
-    int64_t trimmed_ms;
+    int64_t trimmed_ms, save_after_ms;
     bool state_dirty, saving, serving, stopping;
 
     struct event_batch *batch; /* events on their way to the history */

@@ -17,23 +17,24 @@ struct event_batch {
     struct arena *arena;
     struct store_event event[BATCH_MAX];
     size_t n;
+    enum err lost; /* why they are not in the history */
 };
 
 static void batch_run(struct keeper *k, struct keeper_job *job)
 {
     struct event_batch *b = (struct event_batch *)(void *)job;
     struct diag diag = {0};
-    char text[512];
-    if (store_events_add(keeper_store(k), b->event, b->n, &diag))
-        log_write(LOG_WARN, "store", "%zu events are not in the history: %s", b->n,
-                  diag_first(&diag, text, sizeof text));
+    b->lost = store_events_add(keeper_store(k), b->event, b->n, &diag);
+    keeper_note_history(k, b->lost, &diag);
     diag_fini(&diag);
 }
 
 static void batch_done(void *ctx, struct keeper_job *job)
 {
-    (void)ctx;
+    struct daemon *d = ctx;
     struct event_batch *b = (struct event_batch *)(void *)job;
+    if (b->lost)
+        d->events_dropped += b->n;
     arena_destroy(b->arena);
     free(b);
 }

@@ -10,11 +10,14 @@
 #include <time.h>
 
 #define GEO_CHECK_MS 250
+#define LOOK_BUSY_MS 100 /* a look at the database is not worth waiting for */
+#define BUSY_LOOKS_MAX 10
+#define RETRY_MS 1000
 
 struct keeper {
     struct keeper_config config;
     struct store *store;
-    struct model *head; /* as stored, without the overrides of the command line */
+    struct model *head; /* what serves, as stored, without the overrides of the command line */
     struct snapshot_cache *cache;
     unsigned workers;
 
@@ -25,10 +28,14 @@ struct keeper {
     struct keeper_job *todo, **todo_tail;
     struct keeper_job *finished, **finished_tail;
     bool stopping;
-    char trouble[256];
+    char trouble[256], history_trouble[256];
 
     uv_async_t doorbell;
-    int64_t polled_ms, geo_checked_ms;
+    /* Keeper's thread only. */
+    int64_t polled_ms, geo_checked_ms, retried_ms;
+    bool behind; /* what is stored is not what serves */
+    bool cannot_write;
+    unsigned busy_looks; /* in a row */
 };
 
 /* ------------------------------------------------------------------------------- the models */
@@ -140,24 +147,41 @@ struct store *keeper_store(struct keeper *k)
     return k->store;
 }
 
-void keeper_note_trouble(struct keeper *k, const char *text)
+/* Once per change, not once per attempt. */
+static void note(struct keeper *k, char *slot, const char *text, const char *effect,
+                 const char *healed)
 {
     pthread_mutex_lock(&k->lock);
-    bool same = strncmp(k->trouble, text ? text : "", sizeof k->trouble - 1) == 0;
-    snprintf(k->trouble, sizeof k->trouble, "%s", text ? text : "");
+    bool same = strncmp(slot, text ? text : "", sizeof k->trouble - 1) == 0;
+    snprintf(slot, sizeof k->trouble, "%s", text ? text : "");
     pthread_mutex_unlock(&k->lock);
     if (same)
         return;
     if (text)
-        log_write(LOG_ERROR, "store", "%s; serving goes on with what is loaded", text);
+        log_write(LOG_ERROR, "store", "%s; %s", text, effect);
     else
-        log_write(LOG_NOTICE, "store", "the database works again");
+        log_write(LOG_NOTICE, "store", "%s", healed);
+}
+
+static void note_trouble(struct keeper *k, const char *text)
+{
+    note(k, k->trouble, text, "serving goes on with what is loaded", "the database works again");
+}
+
+void keeper_note_history(struct keeper *k, enum err e, const struct diag *diag)
+{
+    char text[256];
+    for (size_t i = 0; i < diag->n; i++)
+        if (diag->findings[i].level == DIAG_WARNING)
+            log_write(LOG_WARN, "store", "%s", diag->findings[i].text);
+    note(k, k->history_trouble, e ? diag_first(diag, text, sizeof text) : NULL,
+         "events go to stderr only until it works again", "the history works again");
 }
 
 void keeper_trouble(struct keeper *k, char *out, size_t cap)
 {
     pthread_mutex_lock(&k->lock);
-    snprintf(out, cap, "%s", k->trouble);
+    snprintf(out, cap, "%s", k->trouble[0] ? k->trouble : k->history_trouble);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -166,29 +190,69 @@ void keeper_trouble(struct keeper *k, char *out, size_t cap)
 struct revise_ctx {
     struct keeper *k;
     struct snapshot *snapshot;
+    enum err refused; /* by the compiler: a missing zone file is no trouble of the database */
 };
+
+static enum err older(struct keeper *k, int64_t head, struct diag *diag)
+{
+    return diag_error(diag, ERR_REFUSED, "",
+                      "%s holds revision %lld, which is older than %lld, which serves: put the "
+                      "newer database back, or restart to serve the older one",
+                      k->config.db_path, (long long)head, (long long)k->head->revision);
+}
 
 static enum err compile_edit(void *arg, struct model *m, struct diag *diag)
 {
     struct revise_ctx *c = arg;
     snapshot_unref(&c->snapshot);
-    return compile(c->k, m, false, &c->snapshot, diag);
+    if (m->revision <= c->k->head->revision) /* exchanged between a look and the write lock */
+        c->refused = older(c->k, m->revision - 1, diag);
+    else
+        c->refused = compile(c->k, m, false, &c->snapshot, diag);
+    return c->refused;
+}
+
+static bool database_failed(enum err e)
+{
+    return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
+}
+
+void keeper_wrote(struct keeper *k, enum err e, const struct diag *diag)
+{
+    char text[512];
+    if (!e) {
+        k->cannot_write = false;
+        if (!k->behind)
+            note_trouble(k, NULL);
+    } else if (database_failed(e)) {
+        k->cannot_write = true;
+        note_trouble(k, diag_first(diag, text, sizeof text));
+    }
 }
 
 enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct store_revised *out,
                        struct snapshot **snapshot, struct diag *diag)
 {
     struct revise_ctx c = {.k = k};
-    enum err e = store_revise(k->store, &k->head, what, compile_edit, &c, out, diag);
-    bool keep = !e && !what->dry_run && out->changed;
-    if (!keep)
+    *out = (struct store_revised){0};
+    *snapshot = NULL;
+    enum err e = keeper_ready(k, diag);
+    if (e)
+        return e;
+    struct model *head = model_ref(k->head);
+    e = store_revise(k->store, &head, what, compile_edit, &c, out, diag);
+    if (!e && !what->dry_run && out->changed) {
+        model_unref(&k->head);
+        k->head = model_ref(head);
+        k->behind = false;
+        *snapshot = c.snapshot;
+        keeper_wrote(k, ERR_OK, NULL);
+    } else {
         snapshot_unref(&c.snapshot);
-    *snapshot = c.snapshot;
-    if (e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY) {
-        char text[512];
-        keeper_note_trouble(k, diag_first(diag, text, sizeof text));
-    } else if (keep)
-        keeper_note_trouble(k, NULL);
+        if (e && !c.refused)
+            keeper_wrote(k, e, diag);
+    }
+    model_unref(&head);
     return e;
 }
 
@@ -242,34 +306,109 @@ static void hand_over(struct keeper *k, struct fresh_job *f, enum err e)
     finish(k, &f->job);
 }
 
-static void poll_store(struct keeper *k)
+/* Does the stored configuration differ from what serves? A file that was exchanged may hold
+ * another configuration under the same number. */
+static enum err differs(struct keeper *k, const struct model *m, bool *out)
 {
-    struct diag diag = {0};
-    bool changed = false;
-    enum err e = store_changed(k->store, &changed, &diag);
-    int64_t head = 0;
-    if (!e && changed)
-        e = store_head(k->store, &head, &diag);
-    char text[512];
-    if (e)
-        keeper_note_trouble(k, diag_first(&diag, text, sizeof text));
-    diag_fini(&diag);
-    /* An older revision never replaces a newer one. */
-    if (e || !changed || head <= k->head->revision)
-        return;
+    struct config_changes changes = {0};
+    *out = m->revision != k->head->revision;
+    enum err e = *out ? ERR_OK : config_diff(k->head, m, &changes);
+    *out = *out || changes.n > 0;
+    config_changes_fini(&changes);
+    return e;
+}
+
+/* What another process stored is compiled and handed over. */
+static enum err take_over(struct keeper *k, struct diag *diag)
+{
     struct fresh_job *f = calloc(1, sizeof *f);
     struct model *m = NULL;
+    bool other = false;
     CHECK(f);
-    f->why = "revision";
-    e = load_head(k, &m, &f->diag);
+    enum err e = load_head(k, &m, &f->diag);
     if (!e)
+        e = differs(k, m, &other);
+    if (!e && other)
         e = compile(k, m, true, &f->s, &f->diag);
     if (!e) {
+        k->behind = false;
         model_unref(&k->head);
         k->head = model_ref(m);
     }
     model_unref(&m);
-    hand_over(k, f, e);
+    if (!e && other) {
+        f->why = "revision";
+        hand_over(k, f, ERR_OK);
+        return ERR_OK;
+    }
+    char text[512];
+    if (e)
+        diag_error(diag, e, "", "what is stored cannot be served: %s",
+                   f->diag.n ? diag_first(&f->diag, text, sizeof text) : err_text(e));
+    diag_fini(&f->diag);
+    free(f);
+    return e;
+}
+
+/* Is the file at the path a database whose newest revision is not older than what serves? */
+static enum err look(struct keeper *k, int64_t *head, struct diag *diag)
+{
+    bool changed = false;
+    store_busy_timeout(k->store, LOOK_BUSY_MS);
+    enum err e = store_changed(k->store, &changed, diag);
+    if (!e && changed) {
+        k->behind = true;
+        k->retried_ms = 0;
+    }
+    if (!e && k->behind)
+        e = store_head(k->store, head, diag);
+    store_busy_timeout(k->store, STORE_BUSY_MS);
+    /* An older revision never replaces a newer one. */
+    return !e && k->behind && *head < k->head->revision ? older(k, *head, diag) : e;
+}
+
+enum err keeper_ready(struct keeper *k, struct diag *diag)
+{
+    int64_t head = 0;
+    enum err e = look(k, &head, diag);
+    if (e && e != ERR_BUSY) {
+        char text[512];
+        note_trouble(k, diag_first(diag, text, sizeof text));
+        return e == ERR_NOT_FOUND ? ERR_IO
+                                  : e; /* it is the file that is missing, not a thing in it */
+    }
+    if (e) { /* the edit itself waits longer */
+        diag_fini(diag);
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static void poll_store(struct keeper *k)
+{
+    struct diag diag = {0};
+    int64_t head = 0, now = clock_mono_ms();
+    enum err e = look(k, &head, &diag);
+    bool due = now - k->retried_ms >= RETRY_MS;
+    k->busy_looks = e == ERR_BUSY ? k->busy_looks + 1 : 0;
+    if (e == ERR_BUSY && k->busy_looks < BUSY_LOOKS_MAX) {
+        diag_fini(&diag);
+        return;
+    }
+    if (!e && (k->behind || k->cannot_write)) {
+        if (!due)
+            return;
+        k->retried_ms = now;
+        if (k->behind)
+            e = take_over(k, &diag);
+        if (!e && k->cannot_write) {
+            e = store_try_write(k->store, &diag);
+            k->cannot_write = e != ERR_OK;
+        }
+    }
+    char text[512];
+    note_trouble(k, e ? diag_first(&diag, text, sizeof text) : NULL);
+    diag_fini(&diag);
 }
 
 static void check_geo(struct keeper *k)

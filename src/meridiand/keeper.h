@@ -52,7 +52,12 @@ enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct
                        struct snapshot **snapshot, struct diag *diag) WARN_UNUSED;
 /* Reads all files again and compiles the head. */
 enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag) WARN_UNUSED;
-/* Notes that the database works, or why it does not (NULL: it does). */
-void keeper_note_trouble(struct keeper *k, const char *text);
+/* Before anything is written: the file at the path is the database that serves, or one at least as
+ * new. A sentence when it is not. */
+enum err keeper_ready(struct keeper *k, struct diag *diag) WARN_UNUSED;
+/* What came of writing to it. */
+void keeper_wrote(struct keeper *k, enum err e, const struct diag *diag);
+/* What came of using the history; says so once per change. */
+void keeper_note_history(struct keeper *k, enum err e, const struct diag *diag);
 /* Any thread: copies why the database cannot be used, "" when it can. */
 void keeper_trouble(struct keeper *k, char *out, size_t cap);

@@ -181,9 +181,7 @@ static void trim_run(struct keeper *k, struct keeper_job *job)
 {
     struct trim_job *j = (struct trim_job *)(void *)job;
     struct diag diag = {0};
-    char text[512];
-    if (store_events_trim(keeper_store(k), j->before_wall_ms, &diag))
-        log_write(LOG_WARN, "store", "old events stay: %s", diag_first(&diag, text, sizeof text));
+    keeper_note_history(k, store_events_trim(keeper_store(k), j->before_wall_ms, &diag), &diag);
     diag_fini(&diag);
 }
 

@@ -157,13 +157,16 @@ static void store_run(struct keeper *k, struct keeper_job *job)
                                  .until_wall_ms = e->until_wall_ms,
                                  .author = e->author,
                                  .reason = e->reason};
-    if (e->state != HEALTH_AUTO) {
-        j->e = store_override_put(keeper_store(k), &row, &j->diag);
+    j->e = keeper_ready(k, &j->diag);
+    if (j->e)
         return;
-    }
-    j->e = store_override_remove(keeper_store(k), e->region, e->service, e->address, &j->diag);
-    if (j->e == ERR_NOT_FOUND)
+    if (e->state != HEALTH_AUTO)
+        j->e = store_override_put(keeper_store(k), &row, &j->diag);
+    else
+        j->e = store_override_remove(keeper_store(k), e->region, e->service, e->address, &j->diag);
+    if (j->e == ERR_NOT_FOUND && e->state == HEALTH_AUTO)
         j->e = ERR_OK; /* there was none: as asked */
+    keeper_wrote(k, j->e, &j->diag);
 }
 
 static void replace_entry(struct daemon *d, struct override_entry *e)

@@ -183,7 +183,10 @@ struct save_job {
     struct store_state *rows;
     size_t n, cap;
     int64_t wall_ms;
+    enum err e;
 };
+
+#define SAVE_AGAIN_MS 2000
 
 static char *text_or_empty(struct arena *a, const char *s)
 {
@@ -219,10 +222,8 @@ static void save_run(struct keeper *k, struct keeper_job *job)
 {
     struct save_job *j = (struct save_job *)(void *)job;
     struct diag diag = {0};
-    char text[512];
-    if (store_state_replace(keeper_store(k), j->rows, j->n, j->wall_ms, &diag))
-        log_write(LOG_WARN, "store", "region state is not saved: %s",
-                  diag_first(&diag, text, sizeof text));
+    j->e = store_state_replace(keeper_store(k), j->rows, j->n, j->wall_ms, &diag);
+    keeper_note_history(k, j->e, &diag);
     diag_fini(&diag);
 }
 
@@ -231,13 +232,17 @@ static void save_done(void *ctx, struct keeper_job *job)
     struct daemon *d = ctx;
     struct save_job *j = (struct save_job *)(void *)job;
     d->saving = false;
+    if (j->e) {
+        d->state_dirty = true;
+        d->save_after_ms = clock_mono_ms() + SAVE_AGAIN_MS;
+    }
     arena_destroy(j->arena);
     free(j);
 }
 
 void signals_save(struct daemon *d)
 {
-    if (!d->state_dirty || d->saving || !d->health)
+    if (!d->state_dirty || d->saving || !d->health || clock_mono_ms() < d->save_after_ms)
         return;
     struct save_job *j = calloc(1, sizeof *j);
     CHECK(j);
