@@ -64,6 +64,8 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     s->workers = options->workers;
     s->compiled_wall_ms = clock_wall_ms();
     struct compile c = {.m = m, .cache = cache, .options = options, .s = s, .diag = diag};
+    cache_begin_views(cache);
+    cache_begin_zones(cache);
     enum err e = compile_all(&c);
     free(c.maps);
     free(c.map_digest);

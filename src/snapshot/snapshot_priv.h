@@ -56,6 +56,7 @@ struct compile {
     const struct steer_latency *latency;
     uint64_t *map_digest; /* by index */
     uint64_t latency_digest, regions_digest;
+    uint32_t views_used; /* distinct ones, of this compilation */
 };
 
 enum err compile_geo(struct compile *c) WARN_UNUSED;
@@ -68,6 +69,8 @@ enum err compile_board(struct compile *c) WARN_UNUSED;
 enum err view_get(struct compile *c, const struct steer_shape *shape,
                   const struct snapshot_view **out) WARN_UNUSED;
 void view_unref(const struct snapshot_view *v);
+void cache_begin_views(struct snapshot_cache *c); /* none is used yet */
 void cache_drop_views(struct snapshot_cache *c, bool unused_only);
 void cache_drop_geo(struct snapshot_cache *c);
+void cache_begin_zones(struct snapshot_cache *c);
 void cache_drop_zones(struct snapshot_cache *c);

@@ -197,6 +197,12 @@ void view_unref(const struct snapshot_view *v)
     entry_unref((struct view_entry *)v); /* the public part comes first */
 }
 
+void cache_begin_views(struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->views_n; i++)
+        c->views[i]->used = false; /* of a compilation that failed */
+}
+
 void cache_drop_views(struct snapshot_cache *c, bool unused_only)
 {
     size_t kept = 0;
@@ -224,11 +230,12 @@ enum err view_get(struct compile *c, const struct steer_shape *shape,
 {
     struct view_key key = shape_key(c, shape);
     struct view_entry *v = cache_find(c->cache, key);
+    /* Those of the world before, still in the cache, do not count. */
+    if (!(v && v->used) && ++c->views_used > SNAPSHOT_VIEWS_MAX)
+        return diag_error(c->diag, ERR_LIMIT, "",
+                          "more than %u different combinations of policy, map and regions",
+                          SNAPSHOT_VIEWS_MAX);
     if (!v) {
-        if (c->cache->views_n >= SNAPSHOT_VIEWS_MAX)
-            return diag_error(c->diag, ERR_LIMIT, "",
-                              "more than %u different combinations of policy, map and regions",
-                              SNAPSHOT_VIEWS_MAX);
         if (c->cache->views_n == c->cache->views_cap) {
             size_t cap = c->cache->views_cap ? c->cache->views_cap * 2 : 16;
             void *p = realloc(c->cache->views, cap * sizeof *c->cache->views);

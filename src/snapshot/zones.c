@@ -111,6 +111,12 @@ static enum err get_records(struct compile *c, const struct model_zone *z,
     return ERR_OK;
 }
 
+void cache_begin_zones(struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->zones_n; i++)
+        c->zones[i]->used = false; /* of a compilation that failed */
+}
+
 static void drop_unused(struct snapshot_cache *c)
 {
     size_t kept = 0;

@@ -1,0 +1,209 @@
+/* What the compiler makes of a configuration: numbering, sharing, limits, a full board. */
+#include "lab.h"
+
+#include "base/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REGIONS                                                                                    \
+    "'regions':[{'name':'zeta','at':[1,1]},{'name':'alpha','at':[2,2]},{'name':'mid','at':[3,3]}]" \
+    ","
+#define E(region, address) "{'region':'" region "','address':'" address "'}"
+#define TWO "[" E("alpha", "192.0.2.1") "," E("zeta", "192.0.2.2") "]"
+#define SERVICE(name, policy, endpoints)                                                           \
+    "{'name':'" name ".g.test','policy':'" policy "','endpoints':" endpoints "}"
+#define WORLD(services) "{" LAB_GEO LAB_ZONE REGIONS "'services':[" services "]}"
+
+static void slots_follow_the_model(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(
+        &l,
+        WORLD(SERVICE("b", "nearest", TWO) "," SERVICE(
+            "a", "failover",
+            "[" E("mid", "192.0.2.9") "," E("mid", "2001:db8::9") "," E("zeta", "192.0.2.8") "]")));
+    assert_int_equal(l.s->services_n, 2);
+    assert_int_equal(l.s->endpoints_n, 5);
+    assert_int_equal(l.s->board_sites_n, 4);
+    assert_int_equal(l.s->service_endpoint_first[0], 0);
+    assert_int_equal(l.s->service_endpoint_first[1], 3);
+    assert_int_equal(l.s->service_endpoint_first[2], 5);
+    for (uint32_t i = 0; i < l.s->services_n; i++)
+        for (uint32_t k = 0; k < l.s->model->services[i].endpoints_n; k++) {
+            const struct model_endpoint *e = &l.s->model->services[i].endpoints[k];
+            uint32_t at = l.s->service_endpoint_first[i] + k;
+            const struct steer_site *site = &l.s->steer.site[l.s->steer.endpoint[at].site];
+            assert_string_equal(l.s->regions[site->region].name, e->region);
+            assert_int_equal(l.s->board_site_region[site->board_site], site->region);
+            assert_true(site->board_site >= l.s->service_site_first[i] &&
+                        site->board_site < l.s->service_site_first[i + 1]);
+            assert_true(at >= site->endpoint_first && at < site->endpoint_first + site->endpoint_n);
+            assert_memory_equal(l.s->steer.endpoint[at].octets, e->ip.b, 16);
+            assert_true(l.s->steer.endpoint[at].hash == steer_hash_name(e->address));
+            assert_true(site->hash == steer_hash_name(e->region));
+        }
+    lab_close(&l);
+}
+
+static void everything_starts_at_full_with_its_own_ttl(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l,
+             "{" LAB_ZONE REGIONS "'services':[{'name':'w.g.test','ttl':77,'endpoints':" TWO "}]}");
+    for (uint32_t i = 0; i < l.s->endpoints_n; i++)
+        assert_int_equal(steer_effective(&l.s->steer, i, NULL), AVAIL_FULL);
+    assert_int_equal(l.s->steer.board.ttl[0], 77);
+    assert_true(snapshot_board_set(l.s->steer.board.ttl, 0, 5));
+    assert_false(snapshot_board_set(l.s->steer.board.ttl, 0, 5));
+    lab_close(&l);
+}
+
+static void priorities_become_tiers_of_one_board_site(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, WORLD(SERVICE("w", "failover",
+                               "[{'region':'mid','address':'192.0.2.1','priority':7},"
+                               "{'region':'mid','address':'192.0.2.2','priority':1000},"
+                               "{'region':'mid','address':'192.0.2.3','priority':7},"
+                               "{'region':'zeta','address':'192.0.2.4','priority':9}]")));
+    assert_int_equal(l.s->steer.service[0].site_n, 3);
+    assert_int_equal(l.s->board_sites_n, 2);
+    assert_string_equal(lab_row(&l, "w.g.test", "203.0.113.0/24"), "mid > zeta/1 > mid/2");
+    lab_set_site(&l, "w.g.test", "mid", 0); /* one site, both tiers */
+    assert_string_equal(lab_pick(&l, "w.g.test", "203.0.113.0/24"), "192.0.2.4");
+    lab_close(&l);
+}
+
+static void services_that_are_steered_alike_share_a_view(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(
+        &l,
+        WORLD(SERVICE("a", "nearest", TWO) "," SERVICE("b", "nearest | sticky", TWO) "," SERVICE(
+            "c", "latency", TWO) "," SERVICE("d", "nearest within=100", TWO)));
+    assert_int_equal(l.s->views_n, 3);
+    assert_ptr_equal(l.s->services[0].view, l.s->services[1].view);
+    assert_ptr_not_equal(l.s->services[0].view, l.s->services[2].view);
+    assert_ptr_not_equal(l.s->services[0].view, l.s->services[3].view);
+    lab_close(&l);
+}
+
+static void the_next_snapshot_shares_what_did_not_change(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, WORLD(SERVICE("a", "nearest", TWO)));
+    const struct snapshot_view *view = l.s->views[0];
+    const struct geo_base *base = l.s->base;
+    lab_reopen(&l, WORLD(SERVICE("a", "nearest", TWO) "," SERVICE("b", "failover", TWO)));
+    assert_ptr_equal(l.s->services[0].view, view);
+    assert_ptr_equal(l.s->base, base);
+    /* A region moves: the order may change. */
+    lab_reopen(&l, "{" LAB_GEO LAB_ZONE
+                   "'regions':[{'name':'zeta','at':[9,9]},{'name':'alpha','at':[2,2]}],"
+                   "'services':[" SERVICE("a", "nearest", TWO) "]}");
+    assert_ptr_not_equal(l.s->services[0].view, view);
+    assert_ptr_equal(l.s->base, base);
+    lab_close(&l);
+}
+
+static void a_rule_s_new_network_changes_the_base(void **state)
+{
+    (void)state;
+    struct lab l;
+#define MAPPED(net, regions)                                                                       \
+    "{" LAB_ZONE REGIONS "'maps':[{'name':'m','rules':[{'where':'net:" net                         \
+    "','regions':['" regions "']},{'where':'default','regions':['zeta']}]}],'services':[{'name':"  \
+    "'w.g.test','policy':'geo','map':'m','endpoints':" TWO "}]}"
+    lab_open(&l, MAPPED("10.0.0.0/8", "alpha"));
+    assert_string_equal(lab_pick(&l, "w.g.test", "10.1.2.0/24"), "192.0.2.1");
+    lab_reopen(&l, MAPPED("11.0.0.0/8", "alpha"));
+    assert_string_equal(lab_pick(&l, "w.g.test", "11.1.2.0/24"), "192.0.2.1");
+    assert_string_equal(lab_pick(&l, "w.g.test", "12.1.2.0/24"), "192.0.2.2");
+    lab_reopen(&l, MAPPED("11.0.0.0/8", "zeta"));
+    assert_string_equal(lab_pick(&l, "w.g.test", "11.1.2.0/24"), "192.0.2.2");
+    lab_close(&l);
+}
+
+static void every_service_may_have_a_view_of_its_own_and_change_it(void **state)
+{
+    (void)state;
+    char *json = malloc(400000);
+    struct lab l;
+    for (int round = 0; round < 2; round++) {
+        size_t n = (size_t)sprintf(json, "{" LAB_ZONE REGIONS "'services':[");
+        for (int i = 0; i < 60; i++)
+            n += (size_t)sprintf(
+                json + n,
+                "%s{'name':'s%d.g.test','policy':'nearest within=%d','endpoints':" TWO "}",
+                i ? "," : "", i, 1 + i + 60 * round);
+        strcpy(json + n, "]}");
+        if (round == 0)
+            lab_open(&l, json);
+        else
+            lab_reopen(&l, json);
+        assert_int_equal(l.s->views_n, 60);
+    }
+    lab_close(&l);
+    free(json);
+}
+
+static void a_service_without_endpoints_is_nodata(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, "{" LAB_ZONE REGIONS "'services':[{'name':'w.g.test'}]}");
+    struct answer_plan p;
+    lab_decide(&l, &(struct lab_question){.name = "w.g.test", .type = 1}, &p);
+    assert_int_equal(p.kind, PLAN_NODATA);
+    lab_close(&l);
+}
+
+static void the_largest_service_compiles_and_answers(void **state)
+{
+    (void)state;
+    char *json = malloc(100000);
+    struct lab l;
+    size_t n = (size_t)sprintf(json, "{" LAB_ZONE "'regions':[");
+    for (int i = 0; i < 64; i++)
+        n += (size_t)sprintf(json + n, "%s{'name':'r%d','at':[%d,%d]}", i ? "," : "", i, i, i);
+    n += (size_t)sprintf(json + n,
+                         "],'services':[{'name':'w.g.test','policy':'failover | nearest | all',"
+                         "'endpoints':[");
+    for (int i = 0; i < 256; i++)
+        n += (size_t)sprintf(json + n, "%s{'region':'r%d','address':'192.0.2.%d','priority':%d}",
+                             i ? "," : "", i / 4, i, i + 1);
+    strcpy(json + n, "]}]}");
+    lab_open(&l, json);
+    assert_int_equal(l.s->steer.service[0].site_n, 256);
+    assert_string_equal(lab_pick(&l, "w.g.test", "203.0.113.0/24"), "192.0.2.0");
+    lab_set_all(&l, 0);
+    lab_set_region(&l, "r63", 1);
+    lab_set_site(&l, "w.g.test", "r63", 1);
+    lab_set_endpoint(&l, "w.g.test", "192.0.2.255", 1);
+    assert_string_equal(lab_pick(&l, "w.g.test", "203.0.113.0/24"), "192.0.2.255");
+    lab_close(&l);
+    free(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slots_follow_the_model),
+        cmocka_unit_test(everything_starts_at_full_with_its_own_ttl),
+        cmocka_unit_test(priorities_become_tiers_of_one_board_site),
+        cmocka_unit_test(services_that_are_steered_alike_share_a_view),
+        cmocka_unit_test(the_next_snapshot_shares_what_did_not_change),
+        cmocka_unit_test(a_rule_s_new_network_changes_the_base),
+        cmocka_unit_test(every_service_may_have_a_view_of_its_own_and_change_it),
+        cmocka_unit_test(a_service_without_endpoints_is_nodata),
+        cmocka_unit_test(the_largest_service_compiles_and_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
