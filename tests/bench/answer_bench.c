@@ -24,7 +24,8 @@ static char *make_config(unsigned services, const char *policy, const char *mmdb
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
-    fprintf(f, "{\"settings\":{%s%s%s},", mmdb ? "\"geo\":\"" : "", mmdb ? mmdb : "", mmdb ? "\"" : "");
+    fprintf(f, "{\"settings\":{%s%s%s},", mmdb ? "\"geo\":\"" : "", mmdb ? mmdb : "",
+            mmdb ? "\"" : "");
     fputs("\"zones\":[{\"name\":\"gslb.example\",\"ns\":[{\"name\":\"ns1.gslb.example\","
           "\"addresses\":[\"192.0.2.53\"]}]}],"
           "\"regions\":[{\"name\":\"us\",\"at\":[38.9,-77.0]},{\"name\":\"eu\",\"at\":[50.1,8.7]},"
@@ -37,12 +38,14 @@ static char *make_config(unsigned services, const char *policy, const char *mmdb
           f);
     static const char *const regions[] = {"us", "eu", "as"};
     for (unsigned i = 0; i < services; i++) {
-        fprintf(f, "%s{\"name\":\"svc%06u.gslb.example\",\"policy\":\"%s\",\"map\":\"m\",\"ttl\":30,"
-                   "\"endpoints\":[",
+        fprintf(f,
+                "%s{\"name\":\"svc%06u.gslb.example\",\"policy\":\"%s\",\"map\":\"m\",\"ttl\":30,"
+                "\"endpoints\":[",
                 i ? "," : "", i, policy);
         for (unsigned r = 0; r < 3; r++)
-            fprintf(f, "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\"},"
-                       "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x\"}",
+            fprintf(f,
+                    "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\"},"
+                    "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x\"}",
                     r ? "," : "", regions[r], (i >> 16 & 63) + 64 * r, i >> 8 & 255, i & 255,
                     regions[r], r + 1, i + 1);
         fputs("]}", f);
@@ -71,7 +74,8 @@ static void put_name(struct packet *p, unsigned service)
 static void make_packet(struct rng *rng, unsigned services, struct packet *p)
 {
     static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
-    uint8_t tail[] = {0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 0, 0, 0};
+    uint8_t tail[] = {0, 1,  0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0,
+                      0, 11, 0, 8, 0, 7, 0,  1, 24,  0, 0, 0, 0};
     p->len = 12;
     memcpy(p->bytes, header, 12);
     put_name(p, rng_below(rng, services));
@@ -111,8 +115,8 @@ int main(int argc, char **argv)
     if (snapshot_compile(m, cache, &options, &again, &diag))
         return 1;
     double t3 = now_s();
-    printf("import and validate %.3f s, first compile %.3f s, compile again %.3f s\n", t1 - t0, t2 - t1,
-           t3 - t2);
+    printf("import and validate %.3f s, first compile %.3f s, compile again %.3f s\n", t1 - t0,
+           t2 - t1, t3 - t2);
     for (uint32_t i = 0; i < s->views_n; i++)
         printf("view %u: %u classes, %llu blocks, %.1f MiB\n", i, s->views[i]->rows_n,
                (unsigned long long)geo_view_blocks_n(s->views[i]->map),
@@ -131,9 +135,11 @@ int main(int argc, char **argv)
         t0 = now_s();
         for (unsigned round = 0; round < ROUNDS; round++)
             for (unsigned i = 0; i < QUERIES; i++) {
-                struct answer_request r = {.msg = packets[i].bytes, .len = packets[i].len,
+                struct answer_request r = {.msg = packets[i].bytes,
+                                           .len = packets[i].len,
                                            .source = {.family = 4, .b = {127, 0, 0, 1}},
-                                           .out = out, .cap = sizeof out};
+                                           .out = out,
+                                           .cap = sizeof out};
                 bytes += answer_query(&w, s, &r);
             }
         t1 = now_s();
@@ -145,10 +151,11 @@ int main(int argc, char **argv)
         for (unsigned i = 0; i < QUERIES; i++)
             sink += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
     parse = now_s() - parse;
-    printf("%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
-           "%u noerror\n",
-           policy, services, (t1 - t0) * 1e9 / (QUERIES * ROUNDS), parse * 1e9 / (QUERIES * ROUNDS),
-           (double)bytes / (2.0 * QUERIES * ROUNDS), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
+    printf(
+        "%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
+        "%u noerror\n",
+        policy, services, (t1 - t0) * 1e9 / (QUERIES * ROUNDS), parse * 1e9 / (QUERIES * ROUNDS),
+        (double)bytes / (2.0 * QUERIES * ROUNDS), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
     snapshot_unref(&again);
     snapshot_unref(&s);
     snapshot_cache_destroy(&cache);

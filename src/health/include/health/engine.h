@@ -44,13 +44,13 @@ struct health_site_config { /* one service in one region */
 struct health_service_config {
     const char *name;
     uint32_t ttl_s, ttl_moving_s;
-    double degrade, fail;   /* error rates, 0.05 and 0.50 */
-    uint32_t ramp_ms;       /* 60 s */
-    uint32_t hold_ms;       /* 0: the larger of 30 s and the TTL */
-    uint32_t window_ms;     /* 0: the larger of 60 s and 20 intervals */
-    double panic;           /* 0.5 */
-    uint32_t min_regions;   /* 1 */
-    double min_capacity;    /* 0: share of full weight that gradual moves must leave */
+    double degrade, fail; /* error rates, 0.05 and 0.50 */
+    uint32_t ramp_ms;     /* 60 s */
+    uint32_t hold_ms;     /* 0: the larger of 30 s and the TTL */
+    uint32_t window_ms;   /* 0: the larger of 60 s and 20 intervals */
+    double panic;         /* 0.5 */
+    uint32_t min_regions; /* 1 */
+    double min_capacity;  /* 0: share of full weight that gradual moves must leave */
     enum health_failback failback;
     uint32_t failback_after_ms;
 };
@@ -63,8 +63,8 @@ struct health_config { /* borrowed for the engine's lifetime: the caller keeps i
     const struct health_service_config *service;
     const struct health_region_config *region;
     uint32_t endpoints_n, sites_n, services_n, regions_n;
-    double dead_band;       /* 0.05 */
-    uint32_t samples_min;   /* 10 */
+    double dead_band;     /* 0.05 */
+    uint32_t samples_min; /* 10 */
 };
 
 /* What the engine says happened: one line of the log each. */
@@ -81,9 +81,10 @@ struct health_event {
     enum log_level level;
     int64_t wall_ms;
     uint32_t service, region, endpoint; /* HEALTH_NONE where it does not apply */
-    uint32_t before, after;   /* availability */
-    char text[HEALTH_TEXT_MAX * 2]; /* "203.0.113.10 up -> down rule=fall cause=\"3 failures in a row\"" */
-    const char *rule;         /* "fall", "rise", "degrade", "ramp", "override", "panic", … */
+    uint32_t before, after;             /* availability */
+    char text[HEALTH_TEXT_MAX *
+              2];     /* "203.0.113.10 up -> down rule=fall cause=\"3 failures in a row\"" */
+    const char *rule; /* "fall", "rise", "degrade", "ramp", "override", "panic", … */
 };
 
 /* What it wants done. */
@@ -94,7 +95,8 @@ struct health_action {
     enum health_action_kind kind;
     uint32_t endpoint;
     int64_t at_ms;
-    bool confirm; /* counts for fall and rise only: hand it back in the result. Always set: a witness
+    bool
+        confirm; /* counts for fall and rise only: hand it back in the result. Always set: a witness
                    * asked for is such a probe too */
 };
 
@@ -124,9 +126,9 @@ void health_adopt(struct health *h, const struct health *old);
 void health_sample(struct health *h, const struct health_sample *s);
 struct health_order {
     enum health_override state;
-    uint32_t to;           /* HEALTH_DRAIN of a region: availability to keep, AVAIL_NONE for all away */
-    int64_t over_ms;       /* spread the move over this time; 0: at once */
-    int64_t until_wall_ms; /* 0: no end */
+    uint32_t to;     /* HEALTH_DRAIN of a region: availability to keep, AVAIL_NONE for all away */
+    int64_t over_ms; /* spread the move over this time; 0: at once */
+    int64_t until_wall_ms;       /* 0: no end */
     const char *author, *reason; /* copied, shortened */
 };
 void health_order_region(struct health *h, uint32_t region, const struct health_order *o,
@@ -147,7 +149,8 @@ int64_t health_due(const struct health *h);
 uint32_t health_endpoint_word(const struct health *h, uint32_t endpoint);
 uint32_t health_site_word(const struct health *h, uint32_t site);
 uint32_t health_region_word(const struct health *h, uint32_t region);
-uint32_t health_service_ttl_s(const struct health *h, uint32_t service); /* the one to answer with now */
+uint32_t health_service_ttl_s(const struct health *h,
+                              uint32_t service); /* the one to answer with now */
 
 /* Fill at most cap, return how many; call until it returns less than cap. Events lost to a full
  * internal queue are counted in health_events_lost. */
@@ -163,16 +166,22 @@ struct health_change {
 size_t health_take_changes(struct health *h, struct health_change *out, size_t cap);
 
 /* For status and for the state that survives a restart. */
-enum health_observed { HEALTH_OBSERVED_UNKNOWN, HEALTH_OBSERVED_UP, HEALTH_OBSERVED_DEGRADED, HEALTH_OBSERVED_DOWN };
+enum health_observed {
+    HEALTH_OBSERVED_UNKNOWN,
+    HEALTH_OBSERVED_UP,
+    HEALTH_OBSERVED_DEGRADED,
+    HEALTH_OBSERVED_DOWN
+};
 struct health_endpoint_view {
     enum health_override set;
     enum health_observed observed;
-    uint32_t effective;      /* min of the three levels */
-    uint32_t streak;         /* failures or successes in a row */
+    uint32_t effective; /* min of the three levels */
+    uint32_t streak;    /* failures or successes in a row */
     bool streak_ok;
-    uint32_t latency_us;     /* smoothed, 0 unknown */
-    int64_t since_wall_ms;   /* of the effective value */
-    char why[HEALTH_TEXT_MAX]; /* "3 failures in a row: timeout after 2000 ms", "ana until …: reason", "-" */
+    uint32_t latency_us;   /* smoothed, 0 unknown */
+    int64_t since_wall_ms; /* of the effective value */
+    char why
+        [HEALTH_TEXT_MAX]; /* "3 failures in a row: timeout after 2000 ms", "ana until …: reason", "-" */
     char last[HEALTH_TEXT_MAX];
 };
 struct health_site_view {
@@ -187,7 +196,7 @@ struct health_site_view {
 };
 struct health_region_view {
     enum health_override set;
-    uint32_t set_to;          /* with HEALTH_DRAIN */
+    uint32_t set_to; /* with HEALTH_DRAIN */
     int64_t set_until_wall_ms;
     char set_author[40], set_reason[80];
     enum health_observed observed;
@@ -197,7 +206,8 @@ struct health_region_view {
     int64_t since_wall_ms;
     char why[HEALTH_TEXT_MAX];
 };
-void health_endpoint_show(const struct health *h, uint32_t endpoint, struct health_endpoint_view *out);
+void health_endpoint_show(const struct health *h, uint32_t endpoint,
+                          struct health_endpoint_view *out);
 void health_site_show(const struct health *h, uint32_t site, struct health_site_view *out);
 void health_region_show(const struct health *h, uint32_t region, struct health_region_view *out);
 
@@ -206,14 +216,15 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
 struct health_saved {
     const char *service, *region, *address; /* address NULL: a site; service NULL too: a region */
     uint8_t observed;
-    uint32_t avail;        /* own level's availability */
-    uint32_t hold_left_ms; /* remaining hold */
+    uint32_t avail;          /* own level's availability */
+    uint32_t hold_left_ms;   /* remaining hold */
     bool released, kept_out; /* failback hold */
     int64_t since_wall_ms;
     char why[HEALTH_TEXT_MAX];
 };
 /* Calls fn for each endpoint, site and region whose state differs from fresh-and-full. */
-void health_save(const struct health *h, void (*fn)(void *ctx, const struct health_saved *s), void *ctx);
+void health_save(const struct health *h, void (*fn)(void *ctx, const struct health_saved *s),
+                 void *ctx);
 void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms);
 
 /* NULL, or the invariant that does not hold: for tests and the simulator, O(everything). */

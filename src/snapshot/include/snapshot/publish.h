@@ -15,7 +15,8 @@ void snapshot_hub_destroy(struct snapshot_hub **h); /* no worker runs any more *
 /* Takes the reference of *s. The one before is retired. */
 void snapshot_hub_publish(struct snapshot_hub *h, struct snapshot **s);
 struct snapshot *snapshot_hub_current(const struct snapshot_hub *h); /* control thread; borrowed */
-const struct snapshot *snapshot_hub_enter(struct snapshot_hub *h, unsigned worker); /* NULL: none yet */
+const struct snapshot *snapshot_hub_enter(struct snapshot_hub *h,
+                                          unsigned worker); /* NULL: none yet */
 void snapshot_hub_leave(struct snapshot_hub *h, unsigned worker);
 /* Frees retired snapshots; before each, gone(ctx, s), to fold its tallies. Returns how many are left. */
 unsigned snapshot_hub_reap(struct snapshot_hub *h, void (*gone)(void *ctx, struct snapshot *s),

@@ -12,7 +12,8 @@
 #include "model/model.h"
 
 struct snapshot;
-struct snapshot_cache; /* what the next compile may share with the last: databases, base, views, zones */
+struct
+    snapshot_cache; /* what the next compile may share with the last: databases, base, views, zones */
 
 struct snapshot_cache *snapshot_cache_create(void);
 void snapshot_cache_destroy(struct snapshot_cache **c);

@@ -31,8 +31,9 @@ struct snapshot_service {
     uint32_t shape; /* index into shapes, for explain */
 };
 
-struct snapshot_tally { /* per worker, single writer, relaxed; read and summed by the control thread */
-    _Atomic uint32_t *endpoint; /* answers that named it */
+struct
+    snapshot_tally { /* per worker, single writer, relaxed; read and summed by the control thread */
+    _Atomic uint32_t *endpoint;  /* answers that named it */
     _Atomic uint32_t *fail_open; /* by service */
 };
 

@@ -38,7 +38,7 @@ struct steer_unit {
     uint8_t tier;
 };
 
-struct steer_shape { /* everything that decides a row but the client */
+struct steer_shape {      /* everything that decides a row but the client */
     struct policy policy; /* the chooser is ignored */
     const struct steer_region *regions;
     uint32_t regions_n;
