@@ -22,7 +22,8 @@ bool ip_parse(const char *text, struct ip *out)
 
 char *ip_format(const struct ip *ip, char out[IP_TEXT_MAX])
 {
-    if (ip->family == 0 || !inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->b, out, IP_TEXT_MAX))
+    if (ip->family == 0 ||
+        !inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->b, out, IP_TEXT_MAX))
         strcpy(out, "-");
     return out;
 }
