@@ -2,8 +2,9 @@
 # To be sourced. Reads LAB, the folder where everything lives; writes LAB/pids.
 # shellcheck shell=bash
 
-# A process's start time tells it from a later one with the same number.
-parts_born() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# A process's start time tells it from a later one with the same number. One that has ended and that
+# nobody has waited for (state Z) has none.
+parts_born() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
 parts_alive() { [ -n "$2" ] && [ "$(parts_born "$1")" = "$2" ]; }
 
 # parts_fill TEMPLATE FILE NAME=VALUE...: writes FILE with each @NAME@ replaced.
@@ -18,10 +19,12 @@ parts_fill() {
 }
 
 # parts_start NAME COMMAND...: in the background, out of the terminal's reach; output to LAB/NAME.log.
+# It ends with this shell, however that ends, unless PARTS_STAY is yes.
 parts_start() {
-    local name=$1
+    local name=$1 leash=(setpriv --pdeathsig TERM)
     shift
-    setsid "$@" >>"$LAB/$name.log" 2>&1 </dev/null &
+    [ "${PARTS_STAY-}" != yes ] || leash=()
+    setsid "${leash[@]}" "$@" >>"$LAB/$name.log" 2>&1 </dev/null &
     echo "$! $(parts_born $!) $name" >>"$LAB/pids"
     disown $! # no word from the shell when it ends
 }
@@ -41,6 +44,15 @@ parts_stop() {
         kill -KILL "$pid" 2>/dev/null
     done < <(tac "$LAB/pids")
     return 0
+}
+
+# parts_left: whether anything of an earlier run is alive.
+parts_left() {
+    local pid born
+    while read -r pid born _; do
+        if parts_alive "$pid" "$born"; then return 0; fi
+    done < <(cat "$LAB/owner" "$LAB/pids" 2>/dev/null)
+    return 1
 }
 
 # parts_wait NAME SECONDS COMMAND...: until COMMAND succeeds; a part that died or stays silent is an error.
