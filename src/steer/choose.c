@@ -177,23 +177,36 @@ static inline void consider(struct best *best, uint32_t index, uint64_t cost, ui
         *best = (struct best){index, cost, weight};
 }
 
-/* The region first, by its own weight so that A and AAAA agree; where no member is at 1, scaled
- * with the best availability it has. */
+/* What a region weighs against others: its full weight, so that A and AAAA agree and one dead
+ * endpoint does not move the region's clients; where nothing is at 1, weight x availability, the
+ * larger of the families' sums for the same reason. */
+static uint64_t site_weight(const struct choice *c, const struct steer_site *s, enum level level)
+{
+    if (level != LEVEL_PARTIAL)
+        return s->weight ? s->weight : 1;
+    uint64_t sum[3] = {0};
+    struct bound sb = site_bound(c->t, s);
+    for (uint32_t i = s->endpoint_first; i < s->endpoint_first + s->endpoint_n; i++)
+        sum[c->t->endpoint[i].family] +=
+            level_weight(&c->t->endpoint[i], endpoint_bound(c->t, i, sb), level);
+    uint64_t top = sum[0] > sum[1] ? sum[0] : sum[1];
+    return top > sum[2] ? top : sum[2];
+}
+
+/* The region first. */
 static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end, enum level level)
 {
     struct best best = {.index = STEER_NONE};
     for (uint16_t item = first; item < end; item++) {
-        uint32_t top = 0;
+        bool counts = false;
         const struct steer_site *s = site_of(c, c->row[item]);
-        EACH_CANDIDATE(c, item, item + 1, level,
-                       { top = b.avail > top || !top ? (b.avail ? b.avail : 1) : top; })
-        if (!top)
+        EACH_CANDIDATE(c, item, item + 1, level, { counts = true; })
+        if (!counts)
             continue;
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        uint64_t weight = s->weight ? s->weight : 1;
         consider(&best, item, steer_rendezvous_cost(c->client->hash, s->hash),
-                 level == LEVEL_PARTIAL ? weight * top : weight);
+                 site_weight(c, s, level));
     }
     return (uint16_t)(best.index == STEER_NONE ? end : best.index);
 }

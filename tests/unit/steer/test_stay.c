@@ -237,6 +237,24 @@ static void where_nothing_is_at_one_weight_times_availability_decides(void **sta
     lab_close(&l);
 }
 
+static void under_sticky_too_and_by_all_endpoints_of_a_region(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, WORLD("sticky", "[{'region':'eu','address':'192.0.2.1','weight':100},"
+                                 "{'region':'eu','address':'192.0.2.11','weight':100},"
+                                 "{'region':'us','address':'192.0.2.2','weight':200}]"));
+    lab_set_endpoint(&l, "w.g.test", "192.0.2.1", 0.0001);
+    lab_set_endpoint(&l, "w.g.test", "192.0.2.11", 0.5);
+    lab_set_region(&l, "us", 0.1);
+    ask_all(&l, one[0]);
+    /* Placed half and half: 12.5 and 5 % stay in their way, the rest is spread 50 to 20. */
+    double rest = 0.25 + 0.125 + 0.45;
+    assert_near(share(one[0], 0), 0.125 + rest * 50 / 70, 0.03);
+    assert_near(share(one[0], 1), 0.05 + rest * 20 / 70, 0.03);
+    lab_close(&l);
+}
+
 static void removing_a_region_moves_only_its_own_sticky_clients(void **state)
 {
     (void)state;
@@ -305,6 +323,7 @@ int main(void)
         cmocka_unit_test(site_and_endpoint_availability_count_like_the_regions),
         cmocka_unit_test(weights_are_kept_within_two_points),
         cmocka_unit_test(where_nothing_is_at_one_weight_times_availability_decides),
+        cmocka_unit_test(under_sticky_too_and_by_all_endpoints_of_a_region),
         cmocka_unit_test(removing_a_region_moves_only_its_own_sticky_clients),
         cmocka_unit_test(a_change_of_weight_moves_sticky_clients_in_one_direction_only),
         cmocka_unit_test(two_servers_give_the_same_sticky_answers),
