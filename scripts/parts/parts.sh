@@ -75,5 +75,5 @@ parts_taken() {
     ss -Hlntup "sport = :$2" 2>/dev/null |
         awk -v a="$1:$2" -v any="^(0\\.0\\.0\\.0|\\*|\\[::\\]):$2\$" '
             { sub(/%[^:]*/, "", $5) }
-            $5 == a || $5 ~ any { who = $7; gsub(/users:\(\("|:?".*/, "", who); print who == "" ? "a program" : who; exit }'
+            $5 == a || $5 ~ any { who = $7; sub(/users:\(\("/, "", who); sub(/[:"].*/, "", who); print who == "" ? "a program" : who; exit }'
 }
