@@ -42,6 +42,10 @@ static const char zone_text[] =
     "dn IN DNAME other\n"
     "t.other IN A 192.0.2.44\n"
     "cn.other IN CNAME mail\n"
+    "tohost IN CNAME host\n"
+    "tostick IN CNAME stick\n"
+    "*.w IN CNAME www\n"
+    "same IN DNAME z.test.\n"
     "odd IN TYPE65280 \\# 2 cafe\n";
 
 static struct lab lab;
@@ -49,7 +53,7 @@ static struct lab lab;
 static int open_world(void **state)
 {
     (void)state;
-    char json[1500];
+    char json[2500];
     int fd = mkstemp(zone_path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, zone_text, strlen(zone_text)), (long)strlen(zone_text));
@@ -60,6 +64,8 @@ static int open_world(void **state)
              "{'name':'slow.z.test','ttl':900,'endpoints':[{'region':'eu','address':'192.0.2.1'}]},"
              "{'name':'host.z.test','ttl':40,'endpoints':[{'region':'eu','address':"
              "'Origin.Example.net'}]},"
+             "{'name':'stick.z.test','policy':'sticky','ttl':50,'endpoints':["
+             "{'region':'eu','address':'192.0.2.1'},{'region':'eu','address':'192.0.2.2'}]},"
              "{'name':'z.test','ttl':20,'endpoints':[{'region':'eu','address':'192.0.2.9'}]}]}",
              zone_path);
     lab_open(&lab, json);
@@ -164,6 +170,30 @@ static void aliases_are_followed_inside_our_zones(void **state)
     assert_said("tonodata.z.test", DNS_MX, "NOERROR aa tonodata.z.test 3600 CNAME mail.z.test" SOA);
     assert_said("abroad.z.test", DNS_A, "NOERROR aa abroad.z.test 3600 CNAME www.example.com");
     assert_int_equal(ask_outcome(), ANSWER_noerror);
+}
+
+static void aliases_lead_to_services_of_every_kind(void **state)
+{
+    (void)state;
+    assert_said("tohost.z.test", DNS_A,
+                "NOERROR aa tohost.z.test 3600 CNAME host.z.test; host.z.test 40 CNAME "
+                "origin.example.net");
+    assert_said("x.y.w.z.test", DNS_A,
+                "NOERROR aa x.y.w.z.test 3600 CNAME www.z.test; www.z.test 30 A 192.0.2.1");
+    assert_said("www.same.z.test", DNS_A,
+                "NOERROR aa same.z.test 3600 DNAME z.test; www.same.z.test 3600 CNAME "
+                "www.z.test; www.z.test 30 A 192.0.2.1");
+    assert_said("www.same.z.test", DNS_AAAA,
+                "NOERROR aa same.z.test 3600 DNAME z.test; www.same.z.test 3600 CNAME "
+                "www.z.test | z.test 30 SOA ns1.z.test");
+    const struct reply *r =
+        ask(&lab, &(struct lab_question){
+                      .name = "tostick.z.test", .type = DNS_A, .subnet = "203.0.113.0/28"});
+    assert_int_equal(r->answers, 2);
+    assert_int_equal(r->ecs_scope, 24); /* the service's, for the whole answer */
+    r = ask(&lab, &(struct lab_question){
+                      .name = "alias.z.test", .type = DNS_A, .subnet = "203.0.113.0/24"});
+    assert_int_equal(r->ecs_scope, 0);
 }
 
 static void loops_end_and_say_nothing_twice(void **state)
@@ -301,6 +331,7 @@ int main(void)
         cmocka_unit_test(what_is_not_ours_is_refused),
         cmocka_unit_test(wildcards_stand_in_for_names_that_do_not_exist),
         cmocka_unit_test(aliases_are_followed_inside_our_zones),
+        cmocka_unit_test(aliases_lead_to_services_of_every_kind),
         cmocka_unit_test(loops_end_and_say_nothing_twice),
         cmocka_unit_test(dnames_rename_what_is_below_them),
         cmocka_unit_test(a_name_that_a_dname_makes_too_long_is_yxdomain),
