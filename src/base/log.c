@@ -1,7 +1,9 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,7 +43,7 @@ size_t log_format_line(char *out, size_t cap, int64_t wall_ms, enum log_level le
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
             out[i] = '?';
-    return len;
+    return strlen(utf8_clean(out));
 }
 
 void log_write_line(enum log_level level, const char *line)
@@ -52,7 +54,10 @@ void log_write_line(enum log_level level, const char *line)
     size_t len = strnlen(line, LOG_LINE_MAX);
     memcpy(buf, line, len);
     buf[len++] = '\n';
-    /* stderr that is gone or full is nobody's reason to stop. */
+    /* stderr that is gone or full is nobody's reason to stop, nor is a pipe that nobody reads. */
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&room, 1, 0) == 0)
+        return;
     if (write(STDERR_FILENO, buf, len) < 0)
         return;
 }

@@ -1,26 +1,7 @@
+#include "base/utf8.h"
 #include "probe_priv.h"
 
 #include <string.h>
-
-/* Bytes of the well-formed UTF-8 sequence at s (RFC 3629 §4), 0 if it is none. */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-    size_t want = s[0] < 0x80   ? 1
-                  : s[0] < 0xc2 ? 0
-                  : s[0] < 0xe0 ? 2
-                  : s[0] < 0xf0 ? 3
-                  : s[0] < 0xf5 ? 4
-                                : 0;
-    if (want == 0 || want > len)
-        return 0;
-    for (size_t i = 1; i < want; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || /* overlong, surrogate */
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return want;
-}
 
 void probe__text_clean(char *out, size_t cap, const char *text, size_t len)
 {
