@@ -75,6 +75,19 @@ void admin_stream(struct admin_request *r, json_t *line)
     json_decref(line);
 }
 
+size_t admin_stream_queued(const struct admin_request *r)
+{
+    const struct request *q = (const struct request *)(const void *)r;
+    return q->client ? uv_stream_get_write_queue_size((const uv_stream_t *)&q->client->pipe) : 0;
+}
+
+void admin_stream_on_drained(struct admin_request *r, void (*drained)(void *arg), void *arg)
+{
+    struct request *q = request_of(r);
+    q->drained = drained;
+    q->drained_arg = arg;
+}
+
 void admin_stream_end(struct admin_request *r)
 {
     struct request *q = request_of(r);

@@ -77,8 +77,12 @@ static void on_written(uv_write_t *w, int status)
     free(a);
     if (status < 0)
         admin__client_close(c);
-    else if (c->eof && !c->request && uv_stream_get_write_queue_size(w->handle) == 0)
+    else if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > 0)
+        return;
+    else if (c->eof && !c->request)
         admin__client_close(c);
+    else if (!c->closing && c->request && c->request->drained)
+        c->request->drained(c->request->drained_arg);
 }
 
 void admin__client_send(struct client *c, const json_t *message)

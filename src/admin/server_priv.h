@@ -12,6 +12,8 @@ struct request { /* public part first: handlers see only that */
     bool streaming;
     void (*gone)(void *arg);
     void *gone_arg;
+    void (*drained)(void *arg);
+    void *drained_arg;
 };
 
 struct client {

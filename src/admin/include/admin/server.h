@@ -63,4 +63,8 @@ void admin_refuse_diag(struct admin_request *r, enum err e, const struct diag *d
 /* Sends {"ok":true}; from here on the request is a stream. */
 void admin_stream_begin(struct admin_request *r, void (*gone)(void *arg), void *arg);
 void admin_stream(struct admin_request *r, json_t *line); /* takes line */
+/* Whoever has more to send than ADMIN_QUEUE_MAX looks how much waits, and goes on when `drained` is
+ * called (from the loop, never from inside admin_stream): what was sent is on its way. */
+size_t admin_stream_queued(const struct admin_request *r);
+void admin_stream_on_drained(struct admin_request *r, void (*drained)(void *arg), void *arg);
 void admin_stream_end(struct admin_request *r); /* closes the connection; gone is not called */
