@@ -18,13 +18,13 @@
 #define SHARE_STEP_MS 10000
 
 struct follower { /* one log --follow */
-    struct follower *next;
+    struct follower *next_one;
     struct daemon *d;
     struct admin_request *request;
     char *service, *region, *kind;
     struct past_job *past; /* until then lines wait */
-    bool past_sent;
-    json_t *waiting;
+    json_t *waiting;       /* lines not sent yet, from next on */
+    size_t next, past_n;   /* past_n of them are of the past */
 };
 
 struct override_entry { /* what the override table says */
@@ -68,7 +68,8 @@ struct daemon {
     const struct snapshot *failopen_of;
     uint32_t *failopen_seen; /* counts at the last look, by service */
     int64_t failopen_looked_ms;
-    int64_t trimmed_ms, save_after_ms;
+    int64_t trimmed_ms, save_after_ms, socket_looked_ms;
+    bool socket_lost;
     bool state_dirty, saving, serving, stopping;
 
     struct event_batch *batch; /* events on their way to the history */
@@ -121,11 +122,13 @@ void events_say(struct daemon *d, enum log_level level, const char *kind, const 
     __attribute__((format(printf, 4, 5)));
 void events_health(struct daemon *d, const struct health_event *e);
 void events_flush(struct daemon *d);
+void events_finish(struct daemon *d); /* what is left, when the keeper's thread runs no more */
 void op_log_follow(void *ctx, struct admin_request *r);
 void events_stop(struct daemon *d);
 
 /* shares.c: who gets how much. */
 void shares_step(struct daemon *d);
+void shares_renumber(struct daemon *d, const struct snapshot *next); /* before it is published */
 void shares_fold(struct daemon *d, const struct snapshot *s); /* a snapshot goes: keep its counts */
 void shares_got(const struct daemon *d, double *by_region);
 void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t service,
@@ -136,6 +139,7 @@ void shares_forget(struct daemon *d); /* what was weighed for a world that goes 
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
 
 /* failopen.c: a service that fails open is said. */
+void failopen_forget(struct daemon *d); /* a world goes */
 void failopen_look(struct daemon *d);
 void failopen_free(struct daemon *d);
 

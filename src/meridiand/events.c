@@ -9,6 +9,9 @@
 
 #define FLUSH_AFTER_MS 100
 #define BATCH_MAX 4096
+#define STREAM_AHEAD (256u * 1024)
+#define PAST_MAX 100000u
+#define WAITING_MAX 10000
 
 /* -------------------------------------------------------------------------- on to the history */
 
@@ -48,6 +51,16 @@ void events_flush(struct daemon *d)
     b->job.run = batch_run;
     b->job.done = batch_done;
     keeper_submit(d->keeper, &b->job);
+}
+
+void events_finish(struct daemon *d)
+{
+    struct event_batch *b = d->batch;
+    d->batch = NULL;
+    if (!b)
+        return;
+    batch_run(d->keeper, &b->job);
+    batch_done(d, &b->job);
 }
 
 static void on_flush(uv_timer_t *t)
@@ -118,18 +131,71 @@ static json_t *event_json(int64_t id, const char *line, const char *kind, const 
                      (json_int_t)revision);
 }
 
+struct past_job { /* the lines before now, read on the keeper's thread */
+    struct keeper_job job;
+    struct follower *f; /* NULL: gone meanwhile */
+    char *service, *region, *kind;
+    int64_t since_ms;
+    uint32_t limit;
+    json_t *lines;
+};
+
+static void follower_free(struct follower *f)
+{
+    for (struct follower **at = &f->d->followers; *at; at = &(*at)->next_one)
+        if (*at == f) {
+            *at = f->next_one;
+            break;
+        }
+    free(f->service);
+    free(f->region);
+    free(f->kind);
+    json_decref(f->waiting);
+    free(f);
+}
+
+/* As fast as it is read: a past may be longer than a reader takes at once. */
+static void follower_pump(struct follower *f)
+{
+    size_t n = json_array_size(f->waiting);
+    if (f->past)
+        return;
+    while (f->next < n && admin_stream_queued(f->request) < STREAM_AHEAD)
+        admin_stream(f->request, json_incref(json_array_get(f->waiting, f->next++)));
+    if (f->next == n) {
+        json_array_clear(f->waiting);
+        f->next = f->past_n = 0;
+    }
+}
+
+static void on_drained(void *arg)
+{
+    follower_pump(arg);
+}
+
+static void follower_cut(struct follower *f)
+{
+    if (f->past)
+        f->past->f = NULL;
+    admin_stream_end(f->request);
+    follower_free(f);
+}
+
 static void tell_followers(struct daemon *d, const struct event_line *e, int64_t revision,
                            const char *line)
 {
-    for (struct follower *f = d->followers; f; f = f->next) {
+    for (struct follower *f = d->followers, *next; f; f = next) {
+        next = f->next_one;
         if (!wanted(f, e->service, e->region, e->kind))
             continue;
+        if (json_array_size(f->waiting) > f->past_n + WAITING_MAX) {
+            follower_cut(f); /* it does not read what happens */
+            continue;
+        }
         json_t *j = event_json(0, line, e->kind, e->service, e->region, e->endpoint,
                                log_level_name(e->level), e->wall_ms, revision);
-        if (f->past_sent)
-            admin_stream(f->request, j);
-        else
-            json_array_append_new(f->waiting, j);
+        json_array_append_new(f->waiting, j);
+        follower_pump(f);
     }
 }
 
@@ -251,34 +317,11 @@ void events_health(struct daemon *d, const struct health_event *e)
 
 /* ----------------------------------------------------------------------------------- log-follow */
 
-static void follower_free(struct follower *f)
-{
-    for (struct follower **at = &f->d->followers; *at; at = &(*at)->next)
-        if (*at == f) {
-            *at = f->next;
-            break;
-        }
-    free(f->service);
-    free(f->region);
-    free(f->kind);
-    json_decref(f->waiting);
-    free(f);
-}
-
 static char *optional(const json_t *body, const char *key)
 {
     const char *text = json_string_value(json_object_get(body, key));
     return text ? strdup(text) : NULL;
 }
-
-struct past_job { /* the lines before now, read on the keeper's thread */
-    struct keeper_job job;
-    struct follower *f; /* NULL: gone meanwhile */
-    char *service, *region, *kind;
-    int64_t since_ms;
-    uint32_t limit;
-    json_t *lines;
-};
 
 static void follower_gone(void *arg)
 {
@@ -306,7 +349,7 @@ static void past_run(struct keeper *k, struct keeper_job *job)
                                         .region = p->region,
                                         .kind = p->kind,
                                         .since_wall_ms = p->since_ms,
-                                        .limit = p->limit};
+                                        .limit = p->limit ? p->limit : PAST_MAX};
     char text[512];
     if ((p->limit || p->since_ms) &&
         store_events_each(keeper_store(k), &filter, past_line, p, &diag))
@@ -320,14 +363,14 @@ static void past_done(void *ctx, struct keeper_job *job)
     (void)ctx;
     struct past_job *p = (struct past_job *)(void *)job;
     struct follower *f = p->f;
-    size_t i;
-    json_t *line;
     if (f) {
+        json_t *since = f->waiting;
         f->past = NULL;
-        f->past_sent = true;
-        json_array_foreach(p->lines, i, line) admin_stream(f->request, json_incref(line));
-        json_array_foreach(f->waiting, i, line) admin_stream(f->request, json_incref(line));
-        json_array_clear(f->waiting);
+        f->past_n = json_array_size(p->lines);
+        f->waiting = json_incref(p->lines);
+        json_array_extend(f->waiting, since);
+        json_decref(since);
+        follower_pump(f);
     }
     free(p->service);
     free(p->region);
@@ -344,7 +387,7 @@ void op_log_follow(void *ctx, struct admin_request *r)
     CHECK(f && p);
     json_t *since = json_object_get(r->body, "since_ms"),
            *limit = json_object_get(r->body, "limit");
-    *f = (struct follower){.next = d->followers,
+    *f = (struct follower){.next_one = d->followers,
                            .d = d,
                            .request = r,
                            .past = p,
@@ -363,17 +406,13 @@ void op_log_follow(void *ctx, struct admin_request *r)
                           .lines = json_array()};
     d->followers = f;
     admin_stream_begin(r, follower_gone, f);
+    admin_stream_on_drained(r, on_drained, f);
     events_flush(d); /* what is on its way belongs to the past */
     keeper_submit(d->keeper, &p->job);
 }
 
 void events_stop(struct daemon *d)
 {
-    while (d->followers) {
-        struct follower *f = d->followers;
-        if (f->past)
-            f->past->f = NULL;
-        admin_stream_end(f->request);
-        follower_free(f);
-    }
+    while (d->followers)
+        follower_cut(d->followers);
 }

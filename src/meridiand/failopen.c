@@ -101,6 +101,11 @@ void failopen_look(struct daemon *d)
     forget_quiet(d, now_ms);
 }
 
+void failopen_forget(struct daemon *d)
+{
+    d->failopen_of = NULL; /* another world may come to lie where this one was */
+}
+
 void failopen_free(struct daemon *d)
 {
     while (d->open_services) {

@@ -354,7 +354,7 @@ static enum err take_over(struct keeper *k, struct diag *diag)
 static enum err look(struct keeper *k, int64_t *head, struct diag *diag)
 {
     bool changed = false;
-    store_busy_timeout(k->store, LOOK_BUSY_MS);
+    int patience_ms = store_busy_timeout(k->store, LOOK_BUSY_MS);
     enum err e = store_changed(k->store, &changed, diag);
     if (!e && changed) {
         k->behind = true;
@@ -362,7 +362,7 @@ static enum err look(struct keeper *k, int64_t *head, struct diag *diag)
     }
     if (!e && k->behind)
         e = store_head(k->store, head, diag);
-    store_busy_timeout(k->store, STORE_BUSY_MS);
+    store_busy_timeout(k->store, patience_ms);
     /* An older revision never replaces a newer one. */
     return !e && k->behind && *head < k->head->revision ? older(k, *head, diag) : e;
 }
@@ -423,7 +423,7 @@ static void check_geo(struct keeper *k)
 
 /* -------------------------------------------------------------------------------- the thread */
 
-static struct keeper_job *next_job(struct keeper *k, bool *stop)
+static struct keeper_job *next_job(struct keeper *k, bool *stopping)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -439,7 +439,7 @@ static struct keeper_job *next_job(struct keeper *k, bool *stop)
         if (!k->todo)
             k->todo_tail = &k->todo;
     }
-    *stop = !job && k->stopping;
+    *stopping = k->stopping;
     pthread_mutex_unlock(&k->lock);
     return job;
 }
@@ -448,23 +448,25 @@ static void *keeper_main(void *arg)
 {
     struct keeper *k = arg;
     pthread_setname_np(pthread_self(), "keeper");
-    for (bool stop = false; !stop;) {
-        struct keeper_job *job = next_job(k, &stop);
+    for (bool stopping = false;;) {
+        struct keeper_job *job = next_job(k, &stopping);
         if (job) {
+            if (stopping) /* who stops does not wait long for a lock */
+                store_busy_timeout(k->store, LOOK_BUSY_MS);
             job->run(k, job);
             finish(k, job);
-        }
+        } else if (stopping)
+            return NULL;
         int64_t now = clock_mono_ms();
-        if (now - k->polled_ms >= KEEPER_POLL_MS && !stop) {
+        if (now - k->polled_ms >= KEEPER_POLL_MS && !stopping) {
             k->polled_ms = now;
             poll_store(k);
         }
-        if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stop) {
+        if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stopping) {
             k->geo_checked_ms = now;
             check_geo(k);
         }
     }
-    return NULL;
 }
 
 static void collect(uv_async_t *handle)

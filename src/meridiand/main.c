@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "daemon.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DB_DEFAULT "/var/lib/meridian/meridian.db"
@@ -25,6 +27,7 @@ struct options {
     struct config_edit override[OVERRIDES_MAX];
     size_t overrides_n;
     char listen[4096];
+    unsigned listens;
 };
 
 static const char usage_text[] =
@@ -95,7 +98,12 @@ static void parse_options(int argc, char **argv, struct options *o)
             o->db = optarg;
             break;
         case 'l':
-            snprintf(o->listen + used, sizeof o->listen - used, "%s%s", used ? "," : "", optarg);
+            if (used + strlen(optarg) + 2 > sizeof o->listen) {
+                fprintf(stderr, "meridiand: --listen is given too often\n");
+                exit(2);
+            }
+            snprintf(o->listen + used, sizeof o->listen - used, "%s%s", o->listens++ ? "," : "",
+                     optarg);
             break;
         case 's':
             parse_set(o, optarg);
@@ -118,7 +126,7 @@ static void parse_options(int argc, char **argv, struct options *o)
         fprintf(stderr, "meridiand: unexpected argument \"%s\"\n%s", argv[optind], usage_text);
         exit(2);
     }
-    if (o->listen[0])
+    if (o->listens)
         add_override(o, "listen", o->listen);
 }
 
@@ -139,6 +147,7 @@ static void close_signal(uv_signal_t *s)
     s->data = NULL;
 }
 
+/* The keeper comes before the control socket: edits that are under way are answered. */
 static void stop(struct daemon *d)
 {
     if (d->stopping)
@@ -147,17 +156,24 @@ static void stop(struct daemon *d)
     events_say(d, LOG_NOTICE, "daemon", "stopping: TCP clients have %d ms to finish", DRAIN_MS);
     net_server_stop(d->net, DRAIN_MS);
     d->state_dirty = true;
+    d->saving = false;
+    d->save_after_ms = 0;
     signals_save(d);
+    events_flush(d);
+    keeper_stop(d->keeper);
+    events_finish(d);
     events_stop(d);
     admin_server_stop(&d->admin);
-    events_flush(d);
     signals_stop(d);
     close_timer(&d->housekeeping);
     close_timer(&d->flush_timer);
     close_signal(&d->sigint);
     close_signal(&d->sigterm);
     close_signal(&d->sighup);
-    keeper_stop(d->keeper);
+    /* A second word to stop does not cut what the first one lets finish. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
 }
 
 static void on_stop_signal(uv_signal_t *s, int number)
@@ -204,11 +220,48 @@ static void trim_history(struct daemon *d)
     keeper_submit(d->keeper, &j->job);
 }
 
+static enum err start_control(struct daemon *d, struct diag *diag)
+{
+    struct admin_server_config config = {.path = d->control_path,
+                                         .lock = d->lock,
+                                         .ops = daemon_ops,
+                                         .ops_n = daemon_ops_n,
+                                         .ctx = d};
+    return admin_server_start(d->loop, &config, &d->admin, diag);
+}
+
+#define SOCKET_LOOK_MS 1000
+
+/* A socket file that somebody removed leaves a daemon that nobody can talk to: it is made again.
+ * Whoever is connected is cut off, having been answered or not. */
+static void keep_control(struct daemon *d)
+{
+    struct stat st;
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms - d->socket_looked_ms < SOCKET_LOOK_MS)
+        return;
+    d->socket_looked_ms = now_ms;
+    if (lstat(d->control_path, &st) == 0 || errno != ENOENT)
+        return;
+    struct diag diag = {0};
+    char text[512];
+    events_stop(d);
+    admin_server_stop(&d->admin);
+    if (start_control(d, &diag) == ERR_OK)
+        events_say(d, LOG_WARN, "daemon", "%s was gone and is made again", d->control_path);
+    else if (!d->socket_lost)
+        events_say(d, LOG_ERROR, "daemon", "%s was gone: %s", d->control_path,
+                   diag_first(&diag, text, sizeof text));
+    d->socket_lost = !d->admin;
+    diag_fini(&diag);
+}
+
 static void on_housekeeping(uv_timer_t *t)
 {
     struct daemon *d = t->data;
     world_reap(d);
     shares_step(d);
+    keep_control(d);
     failopen_look(d);
     signals_save(d);
     if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
@@ -295,12 +348,7 @@ static enum err start(struct daemon *d, struct snapshot **first, struct diag *di
         return diag_error(diag, e, "", "the workers cannot start: %s", err_text(e));
     d->serving = true;
     start_timers(d);
-    struct admin_server_config admin = {.path = d->control_path,
-                                        .lock = d->lock,
-                                        .ops = daemon_ops,
-                                        .ops_n = daemon_ops_n,
-                                        .ctx = d};
-    e = admin_server_start(d->loop, &admin, &d->admin, diag);
+    e = start_control(d, diag);
     if (!e) {
         e = signals_create(d);
         if (e)

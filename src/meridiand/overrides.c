@@ -208,10 +208,14 @@ static const char *text_of(const json_t *body, const char *key)
     return text ? text : "";
 }
 
+#define OVER_MS_MAX (366 * INT64_C(86400000))
+#define WALL_MS_MAX 253402300800000.0 /* the year 10000 */
+
 static int64_t integer_of(const json_t *body, const char *key)
 {
     const json_t *v = json_object_get(body, key);
-    return json_is_number(v) ? (int64_t)json_number_value(v) : 0;
+    double n = json_is_number(v) ? json_number_value(v) : 0;
+    return n > -WALL_MS_MAX && n < WALL_MS_MAX ? (int64_t)n : n > 0 ? (int64_t)WALL_MS_MAX : -1;
 }
 
 /* Does what the override is about exist? The sentence says what does not. */
@@ -249,8 +253,17 @@ void op_override(void *ctx, struct admin_request *r)
     if (!parse_state(text_of(r->body, "state"), &e->state)) {
         admin_refuse(r, ADMIN_USAGE, "state is one of up, drain, down, auto", NULL);
         entry_free(e);
-    } else if (!(e->to >= 0 && e->to <= 1) || e->over_ms < 0) {
-        admin_refuse(r, ADMIN_USAGE, "to is a share from 0 to 1, over a time of 0 or more", NULL);
+    } else if (!(e->to >= 0 && e->to <= 1) || e->over_ms < 0 || e->over_ms > OVER_MS_MAX) {
+        admin_refuse(r, ADMIN_USAGE,
+                     "to is a share from 0 to 1, over a time of 0 to 366 days in milliseconds",
+                     NULL);
+        entry_free(e);
+    } else if (e->until_wall_ms &&
+               (e->until_wall_ms <= e->since_wall_ms || e->until_wall_ms >= (int64_t)WALL_MS_MAX)) {
+        admin_refuse(r, ADMIN_USAGE, "until is a time to come, before the year 10000", NULL);
+        entry_free(e);
+    } else if (!e->service != !e->address) {
+        admin_refuse(r, ADMIN_USAGE, "an endpoint is service, region and address, all three", NULL);
         entry_free(e);
     } else if (!known(d, r, e)) {
         entry_free(e);

@@ -30,6 +30,27 @@ void shares_fold(struct daemon *d, const struct snapshot *s)
     }
 }
 
+static void renumber(uint64_t *counts, const struct model *from, const struct model *to)
+{
+    uint64_t moved[DAEMON_REGIONS_MAX] = {0};
+    for (uint32_t i = 0; i < from->regions_n; i++) {
+        int at = model_region_index(to, from->regions[i].name);
+        if (at >= 0)
+            moved[at] = counts[i];
+    }
+    memcpy(counts, moved, sizeof moved);
+}
+
+void shares_renumber(struct daemon *d, const struct snapshot *next)
+{
+    const struct snapshot *now = world_now(d);
+    if (!now)
+        return;
+    renumber(d->region_answers, now->model, next->model);
+    for (unsigned i = 0; i < SHARE_RING; i++)
+        renumber(d->share_ring[i], now->model, next->model);
+}
+
 static void totals(const struct daemon *d, uint64_t *by_region)
 {
     memcpy(by_region, d->region_answers, sizeof d->region_answers);

@@ -1,6 +1,7 @@
 /* What is: regions, services, endpoints, databases, one probe now. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "daemon.h"
 
 #include <stdlib.h>
@@ -24,6 +25,14 @@ static void set_new(json_t *o, const char *key, json_t *value)
     json_object_set_new(o, key, value ? value : json_null());
 }
 
+/* What the engine cut to its room stays text. */
+static void put_text(json_t *o, const char *key, const char *text)
+{
+    char copy[4 * HEALTH_TEXT_MAX];
+    snprintf(copy, sizeof copy, "%s", text);
+    set_new(o, key, json_string(utf8_clean(copy)));
+}
+
 static void put_time(json_t *o, int64_t since_wall_ms)
 {
     char when[TIME_TEXT_MAX];
@@ -39,7 +48,7 @@ static void put_state(json_t *o, enum health_observed observed, uint32_t effecti
     set_new(o, "share_got", json_real(got));
     set_new(o, "share_want", json_real(want));
     set_new(o, "rtt_ms", latency_us ? json_real((double)latency_us / 1000) : NULL);
-    set_new(o, "why", json_string(why[0] ? why : "-"));
+    put_text(o, "why", why[0] ? why : "-");
 }
 
 /* What the services that a region has make of it: the mean of their sites' effective
@@ -104,8 +113,13 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     set_new(o, "set_until",
             set && v.set_until_wall_ms ? json_string(time_format_s(v.set_until_wall_ms, when))
                                        : NULL);
-    set_new(o, "set_author", set ? json_string(v.set_author) : NULL);
-    set_new(o, "set_reason", set ? json_string(v.set_reason) : NULL);
+    if (set) {
+        put_text(o, "set_author", v.set_author);
+        put_text(o, "set_reason", v.set_reason);
+    } else {
+        set_new(o, "set_author", NULL);
+        set_new(o, "set_reason", NULL);
+    }
     struct region_sum sum;
     sum_region(d, s, i, v.effective, &sum);
     bool own = v.effective < AVAIL_FULL || set || !sum.moved;
@@ -136,7 +150,7 @@ static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model
     set_new(o, "set", json_string(set_text(v.set)));
     put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
     put_time(o, v.since_wall_ms);
-    set_new(o, "last", json_string(v.last));
+    put_text(o, "last", v.last);
     return o;
 }
 

@@ -292,13 +292,15 @@ const char *store_path(const struct store *s)
     return s->config.path;
 }
 
-void store_busy_timeout(struct store *s, int ms)
+int store_busy_timeout(struct store *s, int ms)
 {
+    int before = s->busy_ms;
     s->busy_ms = ms;
     if (s->config.db)
         sqlite3_busy_timeout(s->config.db, ms);
     if (s->history.db)
         sqlite3_busy_timeout(s->history.db, ms);
+    return before;
 }
 
 enum err store__current(struct store *s, bool *again, struct diag *diag)

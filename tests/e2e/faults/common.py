@@ -1,7 +1,9 @@
 """What the programs of this folder share: a small world, a steady asker, folders that fill up."""
 
 import ctypes
+import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -146,3 +148,33 @@ class Locker:
 
     def wait(self):
         self.popen.wait(60)
+
+
+class Control:
+    """A raw connection to the control socket."""
+
+    def __init__(self, d, path=None):
+        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.s.settimeout(10)
+        self.s.connect(path or d.db + ".sock")
+        self.rest = b""
+
+    def send(self, what):
+        self.s.sendall(what if isinstance(what, bytes) else json.dumps(what).encode() + b"\n")
+
+    def line(self):
+        """The next line as JSON, None at the end."""
+        while b"\n" not in self.rest:
+            more = self.s.recv(65536)
+            if not more:
+                return None
+            self.rest += more
+        line, _, self.rest = self.rest.partition(b"\n")
+        return json.loads(line)
+
+    def call(self, **request):
+        self.send(request)
+        return self.line()
+
+    def close(self):
+        self.s.close()

@@ -22,7 +22,7 @@ void store_close(struct store **s);
 /* Writes a page and nothing else, without waiting for a lock: can it be written again? */
 enum err store_try_write(struct store *s, struct diag *diag) WARN_UNUSED;
 const char *store_path(const struct store *s);
-void store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock */
+int store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock */
 
 /* The head revision, loaded from the tables; validated by the caller. */
 enum err store_load(struct store *s, struct model **out, struct diag *diag) WARN_UNUSED;
