@@ -70,7 +70,7 @@ struct daemon {
     int64_t failopen_looked_ms;
     int64_t trimmed_ms, save_after_ms, socket_looked_ms;
     bool socket_lost;
-    bool state_dirty, saving, serving, stopping;
+    bool state_dirty, saving, serving, started, stopping;
 
     struct event_batch *batch; /* events on their way to the history */
     uint64_t events_dropped;

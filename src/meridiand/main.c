@@ -153,7 +153,8 @@ static void stop(struct daemon *d)
     if (d->stopping)
         return;
     d->stopping = true;
-    events_say(d, LOG_NOTICE, "daemon", "stopping: TCP clients have %d ms to finish", DRAIN_MS);
+    if (d->started) /* else the sentence that says why not is enough */
+        events_say(d, LOG_NOTICE, "daemon", "stopping: TCP clients have %d ms to finish", DRAIN_MS);
     net_server_stop(d->net, DRAIN_MS);
     d->state_dirty = true;
     d->saving = false;
@@ -361,6 +362,7 @@ static enum err start(struct daemon *d, struct snapshot **first, struct diag *di
     }
     if (!e) {
         signals_start(d);
+        d->started = true;
         say_start(d);
     }
     return e;

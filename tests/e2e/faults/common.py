@@ -178,3 +178,23 @@ class Control:
 
     def close(self):
         self.s.close()
+
+
+SLOW = bool(os.environ.get("MERIDIAN_E2E_SLOW"))
+
+
+class Load:
+    """A steady stream of queries in the background; every one must be answered, and not empty."""
+
+    def __init__(self, seconds, qps=None, name=NAME, server="127.0.0.1"):
+        program = os.path.join(lab.BUILD, "tests", "e2e", "main", "e2e_load")
+        qps = qps or (500 if SLOW else 5000)
+        self.least = qps * seconds // 2
+        self.popen = subprocess.Popen([program, server, "53", str(qps), str(seconds), name, "0"],
+                                      stdout=subprocess.PIPE, text=True)
+
+    def check(self):
+        out, _ = self.popen.communicate(timeout=120)
+        got = json.loads(out)
+        assert got["sent"] >= self.least, "the load was not there: %s" % got
+        assert got["answered"] == got["sent"] and got["failed"] == 0, got
