@@ -1,5 +1,5 @@
 /* From a question to a plan: find, locate, steer. */
-#include "answer/answer.h"
+#include "answer_priv.h"
 
 #include "base/hash.h"
 #include "model/model.h"
@@ -47,8 +47,8 @@ static bool service_family(const struct steer_service *svc, uint16_t type,
     return (svc->families >> *family & 1) != 0;
 }
 
-static void locate(const struct dns_query *q, const struct ip *source,
-                   const struct snapshot_view *view, struct geo_client *out)
+void answer__locate(const struct dns_query *q, const struct ip *source,
+                    const struct snapshot_view *view, struct geo_client *out)
 {
     struct geo_client_in in = {.source = *source};
     if (q->ecs.present && q->ecs.source > 0) {
@@ -63,12 +63,17 @@ static uint8_t longer(uint8_t a, uint8_t b)
     return a > b ? a : b;
 }
 
-/* One service's word; the plan's scope only ever grows. */
+/* One service's word; the plan's scope only ever grows. known: where the client is for this service,
+ * if that was found before; NULL. */
 static void choose(const struct snapshot *s, uint32_t service, const struct dns_query *q,
-                   const struct ip *source, struct steer_client *client, struct answer_plan *p)
+                   const struct ip *source, const struct geo_client *known,
+                   struct steer_client *client, struct answer_plan *p)
 {
     const struct snapshot_view *view = s->services[service].view;
-    locate(q, source, view, &p->client);
+    if (known)
+        p->client = *known;
+    else
+        answer__locate(q, source, view, &p->client);
     const struct snapshot_row *row = &view->rows[p->client.class];
     client->hash = steer_hash_client(&p->client.network, p->client.network_len);
     steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
@@ -105,23 +110,23 @@ static void decide_empty(const struct snapshot *s, struct answer_plan *p)
 
 static void decide_service(const struct snapshot *s, const struct dns_query *q,
                            const struct ip *source, struct rng *rng, uint32_t service,
-                           uint16_t type, struct answer_plan *p)
+                           const struct geo_client *known, struct answer_plan *p)
 {
     p->asked_service = service;
     p->aa = true;
-    if (!service_family(&s->steer.service[service], type, &p->family)) {
+    if (!service_family(&s->steer.service[service], q->qtype, &p->family)) {
         decide_negative(s, p, PLAN_NODATA);
         return;
     }
     struct steer_client client = {.rng = rng, .allowed = UINT64_MAX};
     p->located = true;
-    choose(s, service, q, source, &client, p);
+    choose(s, service, q, source, known, &client, p);
     for (int depth = 0; p->steer.why == STEER_WHY_SERVICE && depth < ON_EMPTY_DEPTH_MAX; depth++)
-        choose(s, s->steer.service[p->service].on_empty_service, q, source, &client, p);
+        choose(s, s->steer.service[p->service].on_empty_service, q, source, NULL, &client, p);
     if (led_astray(p)) {
         client = (struct steer_client){
             .rng = rng, .allowed = UINT64_MAX, .ignore_on_empty_service = true};
-        choose(s, service, q, source, &client, p);
+        choose(s, service, q, source, known, &client, p);
     }
     if (p->steer.n == 0) {
         decide_empty(s, p);
@@ -189,7 +194,8 @@ static bool end_chain(struct answer_plan *p)
 
 /* What a hit comes to; true when it is an alias that must be followed (link added, target set). */
 static bool decide_hit(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
-                       struct rng *rng, struct zone_hit hit, struct answer_plan *p)
+                       struct rng *rng, struct zone_hit hit, const struct geo_client *known,
+                       struct answer_plan *p)
 {
     p->node = hit.node;
     if (hit.kind != ZONE_HIT_OUTSIDE)
@@ -236,7 +242,7 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
         return false;
     }
     if (service != ZONE_NONE) {
-        decide_service(s, q, source, rng, service, q->qtype, p);
+        decide_service(s, q, source, rng, service, known, p);
         return false;
     }
     rr = zone_node_rrset(&s->tree, hit.node, DNS_CNAME);
@@ -279,20 +285,36 @@ static void plan_init(struct answer_plan *p)
     p->steer.why = STEER_WHY_HOME;
 }
 
-void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
-                   struct rng *rng, struct answer_plan *p)
+bool answer__elsewhere(const struct dns_query *q)
+{
+    return q->qclass != DNS_IN || is_meta_type(q->qtype);
+}
+
+void answer__decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
+                    struct rng *rng, const struct answer_known *known, struct answer_plan *p)
 {
     plan_init(p);
-    if (q->qclass != DNS_IN || is_meta_type(q->qtype)) {
+    if (answer__elsewhere(q)) {
         p->rcode = q->qtype == DNS_MAILA || q->qtype == DNS_MAILB ? DNS_NOTIMP : DNS_REFUSED;
         return;
     }
-    struct zone_hit hit = zone_tree_find(&s->tree, q);
-    while (decide_hit(s, q, source, rng, hit, p)) {
+    struct zone_hit hit = known->hit;
+    const struct geo_client *client = known->located ? &known->client : NULL;
+    while (decide_hit(s, q, source, rng, hit, client, p)) {
         if (chain_ends(p)) {
             p->kind = PLAN_OUTSIDE;
             return;
         }
         hit = zone_tree_find_name(&s->tree, p->target, p->target_len, q->qtype);
+        client = NULL; /* that was for the service at the name asked for */
     }
+}
+
+void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
+                   struct rng *rng, struct answer_plan *p)
+{
+    struct answer_known known = {.located = false};
+    if (!answer__elsewhere(q))
+        known.hit = zone_tree_find(&s->tree, q);
+    answer__decide(s, q, source, rng, &known, p);
 }

@@ -12,21 +12,26 @@ struct worker_ctx {
     unsigned index;
 };
 
-static void answer_batch(void *ctx, struct net_message *messages, size_t n)
+_Static_assert(NET_BATCH <= ANSWER_BATCH_MAX, "a batch of the net room is one of the answer room");
+
+static void serve_batch(void *ctx, struct net_message *messages, size_t n)
 {
     struct worker_ctx *w = ctx;
-    const struct snapshot *s = snapshot_hub_enter(w->hub, w->index);
+    struct answer_request r[NET_BATCH];
     for (size_t i = 0; i < n; i++) {
-        struct net_message *m = &messages[i];
-        struct answer_request r = {.msg = m->in,
-                                   .len = m->in_len,
-                                   .source = m->source,
-                                   .tcp = m->tcp,
-                                   .out = m->out,
-                                   .cap = m->out_cap};
-        m->out_len = answer_query(w->answer, s, &r);
+        const struct net_message *m = &messages[i];
+        r[i] = (struct answer_request){.msg = m->in,
+                                       .len = m->in_len,
+                                       .source = m->source,
+                                       .tcp = m->tcp,
+                                       .out = m->out,
+                                       .cap = m->out_cap};
     }
+    const struct snapshot *s = snapshot_hub_enter(w->hub, w->index);
+    answer_batch(w->answer, s, r, n);
     snapshot_hub_leave(w->hub, w->index);
+    for (size_t i = 0; i < n; i++)
+        messages[i].out_len = r[i].out_len;
 }
 
 static uint64_t fresh_seed(void)
@@ -72,7 +77,7 @@ enum err serve_create(struct daemon *d, const struct model *effective, struct di
         config->tcp_idle_ms = (unsigned)idle_ms;
     config->tcp_clients_max = setting_number(effective, "tcp-clients");
     config->workers = d->workers;
-    config->batch = answer_batch;
+    config->batch = serve_batch;
     enum err e = read_listen(effective, config, diag);
     for (unsigned i = 0; !e && i < d->workers; i++) {
         struct worker_ctx *w = calloc(1, sizeof *w);

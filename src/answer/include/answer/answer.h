@@ -32,7 +32,15 @@ struct answer_request {
     bool tcp;
     uint8_t *out;
     size_t cap;
+    size_t out_len; /* filled in by answer_batch; 0: no answer is sent */
 };
+
+#define ANSWER_BATCH_MAX 64
+
+/* Answers n requests, at most ANSWER_BATCH_MAX, from one world: all are parsed, then all looked up, then
+ * all answered, so that the cache misses of a batch overlap. */
+void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answer_request *r,
+                  size_t n);
 
 /* Length of the answer, 0: none is sent. */
 size_t answer_query(struct answer_worker *w, const struct snapshot *s,
