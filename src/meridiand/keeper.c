@@ -53,16 +53,23 @@ static enum err effective_model(struct keeper *k, struct model *m, struct model 
     if (!clone)
         return diag_error(diag, ERR_NOMEM, "", "out of memory for the configuration");
     clone->revision = m->revision;
-    enum err e = config_apply_edits(clone, k->config.overrides, k->config.overrides_n, diag);
+    struct diag found = {0};
+    enum err e = config_apply_edits(clone, k->config.overrides, k->config.overrides_n, &found);
     if (!e)
-        e = model_validate(clone, diag);
+        e = model_validate(clone, &found);
+    if (e) { /* its warnings were said when the model without the settings was validated */
+        char text[512];
+        diag_error(diag, e, "", "%s", diag_first(&found, text, sizeof text));
+    }
+    diag_fini(&found);
     if (e)
         model_unref(&clone);
     *out = clone;
     return e;
 }
 
-/* keep: what cannot be read any more stays as it was, with a warning. */
+/* keep: what cannot be read any more stays as it was, with a warning. Else that is so only of files
+ * that were named before. */
 static enum err compile(struct keeper *k, struct model *m, bool keep, struct snapshot **out,
                         struct diag *diag)
 {
@@ -70,7 +77,8 @@ static enum err compile(struct keeper *k, struct model *m, bool keep, struct sna
     enum err e = effective_model(k, m, &effective, diag);
     if (e)
         return e;
-    struct snapshot_options options = {.workers = k->workers, .keep_geo = keep, .keep_zones = keep};
+    struct snapshot_options options = {
+        .workers = k->workers, .keep_geo = keep, .keep_zones = keep, .before = k->head};
     e = snapshot_compile(effective, k->cache, &options, out, diag);
     model_unref(&effective);
     return e;
@@ -418,7 +426,8 @@ static void check_geo(struct keeper *k)
     struct fresh_job *f = calloc(1, sizeof *f);
     CHECK(f);
     f->why = "files";
-    hand_over(k, f, keeper_reload(k, &f->s, &f->diag));
+    snapshot_cache_recheck_geo(k->cache);
+    hand_over(k, f, compile(k, k->head, true, &f->s, &f->diag));
 }
 
 /* -------------------------------------------------------------------------------- the thread */
@@ -511,8 +520,14 @@ void keeper_submit(struct keeper *k, struct keeper_job *job)
 
 void keeper_stop(struct keeper *k)
 {
-    if (!k->running)
+    if (!k->running) { /* jobs of a start that failed */
+        while (k->todo) {
+            struct keeper_job *job = k->todo;
+            k->todo = job->next;
+            job->done(k->config.ctx, job);
+        }
         return;
+    }
     pthread_mutex_lock(&k->lock);
     k->stopping = true;
     pthread_cond_signal(&k->wake);

@@ -30,6 +30,19 @@ static void edit_run(struct keeper *k, struct keeper_job *job)
     j->e = keeper_revise(k, &j->what, &j->revised, &j->snapshot, &j->diag);
 }
 
+/* Sockets, threads and the control socket are made at the start. */
+static void warn_of_restart(const struct snapshot *old, const struct snapshot *next,
+                            struct diag *diag)
+{
+    static const char *const keys[] = {"listen", "workers", "control", "tcp-clients", "tcp-idle"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *before = model_setting(old->model, keys[i]);
+        const char *after = model_setting(next->model, keys[i]);
+        if (strcmp(before ? before : "", after ? after : "") != 0)
+            diag_warning(diag, keys[i], "takes effect when the daemon starts again");
+    }
+}
+
 static void say_revision(struct daemon *d, const struct edit_job *j)
 {
     const struct store_meta *m = &j->what.meta;
@@ -46,6 +59,7 @@ static void edit_done(void *ctx, struct keeper_job *job)
         admin_refuse_diag(j->request, j->e, &j->diag);
     else {
         if (j->snapshot) {
+            warn_of_restart(world_now(d), j->snapshot, &j->diag);
             world_publish(d, &j->snapshot);
             say_revision(d, j);
         }
@@ -154,10 +168,13 @@ void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct dia
 {
     struct daemon *d = ctx;
     int64_t revision = (*s)->revision;
-    world_publish(d, s);
+    bool files = strcmp(why, "files") == 0;
     say_warnings(d, diag);
+    if (files && (*s)->base == world_now(d)->base)
+        return; /* what came was refused: nothing is new */
+    world_publish(d, s);
     events_say(d, LOG_NOTICE, "config", "revision %lld serves: %s", (long long)revision,
-               strcmp(why, "files") == 0 ? "geo databases changed" : "edited by another process");
+               files ? "geo databases changed" : "edited by another process");
 }
 
 struct reload_job {

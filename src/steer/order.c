@@ -159,7 +159,8 @@ static void trace_measure(const struct ordering *o, const char *step, uint8_t re
     if (!o->trace)
         return;
     char text[200];
-    snprintf(text, sizeof text, "%s %.1f %s %s", o->shape->regions[region].name, value, unit, how);
+    snprintf(text, sizeof text, "%s %.1f %s%s%s", o->shape->regions[region].name, value, unit,
+             how[0] ? " " : "", how);
     trace_step(o, step, text);
 }
 

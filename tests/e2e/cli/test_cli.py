@@ -405,19 +405,19 @@ class Overrides(Case):
 
 class Output(Case):
     def terminal(self, *args):
-        """What the command prints on a terminal."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.environ["MERIDIAN_DB"] = self.db
-            os.execv(MERIDIAN, [MERIDIAN, *args])
+        """What the command prints on a terminal: a few lines, which the terminal's buffer holds."""
+        ours, theirs = pty.openpty()
+        subprocess.run([MERIDIAN, *args], stdin=theirs, stdout=theirs, stderr=theirs, timeout=TIMEOUT_S,
+                       env=dict(os.environ, MERIDIAN_DB=self.db))
+        os.set_blocking(ours, False) # our end of theirs is still open: nothing is lost, nothing hangs up
         out = b""
         try:
-            while chunk := os.read(fd, 4096):
+            while chunk := os.read(ours, 4096):
                 out += chunk
-        except OSError:
-            pass  # Linux says EIO when the other side has closed
-        os.close(fd)
-        os.waitpid(pid, 0)
+        except BlockingIOError:
+            pass
+        os.close(theirs)
+        os.close(ours)
         return out.decode().replace("\r\n", "\n")
 
     def test_lists_are_aligned_on_a_terminal(self):
