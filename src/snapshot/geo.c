@@ -6,12 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* All zero for a file that is not there. */
+/* No file that is there has this inode; all zero is no file at all. */
+#define INODE_ABSENT UINT64_MAX
+
 static struct file_mark mark_file(const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return (struct file_mark){0};
+        return (struct file_mark){.inode = INODE_ABSENT};
     return (struct file_mark){.inode = st.st_ino,
                               .size = (uint64_t)st.st_size,
                               .mtime_ns =
@@ -23,12 +25,33 @@ static bool mark_equal(struct file_mark a, struct file_mark b)
     return a.inode == b.inode && a.size == b.size && a.mtime_ns == b.mtime_ns;
 }
 
+static bool changed(const struct geo_db *db, struct file_mark now)
+{
+    return now.inode == INODE_ABSENT || geo_db_stale(db);
+}
+
 bool snapshot_cache_stale(const struct snapshot_cache *c)
 {
-    for (size_t i = 0; i < c->dbs_n; i++)
-        if (geo_db_stale(c->dbs[i]) && !mark_equal(mark_file(c->db_paths[i]), c->db_refused[i]))
+    for (size_t i = 0; i < c->dbs_n; i++) {
+        struct file_mark now = mark_file(c->db_paths[i]);
+        if (changed(c->dbs[i], now) && !mark_equal(now, c->db_refused[i]))
+            return true;
+    }
+    for (size_t i = 0; i < c->absent_n; i++)
+        if (!mark_equal(mark_file(c->absent[i]), c->absent_as[i]))
             return true;
     return false;
+}
+
+static void drop_absent(struct snapshot_cache *c)
+{
+    for (size_t i = 0; i < c->absent_n; i++)
+        free(c->absent[i]);
+    free(c->absent);
+    free(c->absent_as);
+    c->absent = NULL;
+    c->absent_as = NULL;
+    c->absent_n = 0;
 }
 
 void cache_drop_geo(struct snapshot_cache *c)
@@ -44,6 +67,7 @@ void cache_drop_geo(struct snapshot_cache *c)
     c->db_paths = NULL;
     c->db_refused = NULL;
     c->dbs_n = 0;
+    drop_absent(c);
     geo_base_unref(&c->base);
 }
 
@@ -56,6 +80,22 @@ static struct geo_db *cached(const struct snapshot_cache *c, const char *path)
     return NULL;
 }
 
+static bool lists(const char *setting, const char *path)
+{
+    size_t len = strlen(path);
+    for (const char *p = setting; p && (p = strstr(p, path)); p += len)
+        if ((p == setting || p[-1] == ',' || p[-1] == ' ') &&
+            (p[len] == '\0' || p[len] == ',' || p[len] == ' '))
+            return true;
+    return false;
+}
+
+static bool keeps(const struct compile *c, const char *path)
+{
+    const struct model *before = c->options->before;
+    return c->options->keep_geo || (before && lists(model_setting(before, "geo"), path));
+}
+
 /* The database for a path: the cached one, or loaded anew when asked to look again. With keep_geo a
  * failure is a warning, and the old one (perhaps none) stays. */
 static enum err get_db(struct compile *c, const char *path, struct geo_db **out,
@@ -63,11 +103,11 @@ static enum err get_db(struct compile *c, const char *path, struct geo_db **out,
 {
     struct geo_db *old = cached(c->cache, path);
     *out = old;
-    if (old && !(c->cache->recheck && geo_db_stale(old)))
+    struct file_mark seen = mark_file(path);
+    if (old && !(c->cache->recheck_geo && changed(old, seen)))
         return ERR_OK;
     struct diag found = {0};
     struct geo_db *fresh = NULL;
-    struct file_mark seen = mark_file(path);
     enum err e = geo_db_load(path, &fresh, &found);
     char text[512];
     diag_first(&found, text, sizeof text);
@@ -77,7 +117,7 @@ static enum err get_db(struct compile *c, const char *path, struct geo_db **out,
         *out = fresh;
         return ERR_OK;
     }
-    if (!c->options->keep_geo) {
+    if (!keeps(c, path)) {
         geo_db_unref(out);
         return diag_error(c->diag, e, "", "%s", text);
     }
@@ -92,6 +132,9 @@ struct db_list {
     char **paths;
     struct file_mark *refused;
     size_t n;
+    char **absent;
+    struct file_mark *absent_as;
+    size_t absent_n;
 };
 
 static void db_list_fini(struct db_list *l)
@@ -103,6 +146,25 @@ static void db_list_fini(struct db_list *l)
     free(l->dbs);
     free(l->paths);
     free(l->refused);
+    for (size_t i = 0; i < l->absent_n; i++)
+        free(l->absent[i]);
+    free(l->absent);
+    free(l->absent_as);
+}
+
+static enum err add(struct db_list *l, const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return ERR_NOMEM;
+    if (l->dbs[l->n]) {
+        l->paths[l->n++] = copy;
+    } else {
+        l->absent_as[l->absent_n] = l->refused[l->n];
+        l->refused[l->n] = (struct file_mark){0};
+        l->absent[l->absent_n++] = copy;
+    }
+    return ERR_OK;
 }
 
 static enum err read_list(struct compile *c, struct db_list *l)
@@ -115,7 +177,10 @@ static enum err read_list(struct compile *c, struct db_list *l)
     l->dbs = calloc(max, sizeof *l->dbs);
     l->paths = calloc(max, sizeof *l->paths);
     l->refused = calloc(max, sizeof *l->refused);
-    enum err e = text && l->dbs && l->paths && l->refused ? ERR_OK : ERR_NOMEM;
+    l->absent = calloc(max, sizeof *l->absent);
+    l->absent_as = calloc(max, sizeof *l->absent_as);
+    bool room = l->dbs && l->paths && l->refused && l->absent && l->absent_as;
+    enum err e = text && room ? ERR_OK : ERR_NOMEM;
     char *save = NULL;
     for (char *p = e ? NULL : strtok_r(text, ",", &save); p && !e; p = strtok_r(NULL, ",", &save)) {
         while (*p == ' ')
@@ -125,10 +190,8 @@ static enum err read_list(struct compile *c, struct db_list *l)
         if (!*p)
             continue;
         e = get_db(c, p, &l->dbs[l->n], &l->refused[l->n]);
-        if (e || !l->dbs[l->n])
-            continue;
-        l->paths[l->n] = strdup(p);
-        e = l->paths[l->n++] ? ERR_OK : ERR_NOMEM;
+        if (!e)
+            e = add(l, p);
     }
     free(text);
     return e;
@@ -178,6 +241,16 @@ static struct ip_prefix *own_networks(const struct model *m, size_t *n)
     return own;
 }
 
+static void move_absent(struct snapshot_cache *c, struct db_list *l)
+{
+    c->absent = l->absent;
+    c->absent_as = l->absent_as;
+    c->absent_n = l->absent_n;
+    l->absent = NULL;
+    l->absent_as = NULL;
+    l->absent_n = 0;
+}
+
 enum err compile_geo(struct compile *c)
 {
     struct snapshot_cache *cache = c->cache;
@@ -206,9 +279,14 @@ enum err compile_geo(struct compile *c)
             cache->db_paths = l.paths;
             cache->db_refused = l.refused;
             cache->dbs_n = l.n;
+            move_absent(cache, &l);
             own = NULL;
             l = (struct db_list){0};
         }
+    }
+    if (!e && l.absent) { /* not moved with a new base */
+        drop_absent(cache);
+        move_absent(cache, &l);
     }
     free(own);
     db_list_fini(&l);

@@ -27,7 +27,12 @@ void snapshot_cache_destroy(struct snapshot_cache **cp)
 
 void snapshot_cache_recheck(struct snapshot_cache *c)
 {
-    c->recheck = true;
+    c->recheck_geo = c->recheck_zones = true;
+}
+
+void snapshot_cache_recheck_geo(struct snapshot_cache *c)
+{
+    c->recheck_geo = true;
 }
 
 static enum err compile_all(struct compile *c)
@@ -69,7 +74,8 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     enum err e = compile_all(&c);
     free(c.maps);
     free(c.map_digest);
-    cache->recheck = false;
+    cache->recheck_geo = cache->recheck_zones = false;
+    cache_settle_zones(cache, !e);
     if (e) {
         snapshot_unref(&s);
         return e;

@@ -26,7 +26,8 @@ struct zone_entry {
     char *name, *file;
     struct arena *arena;
     struct zone_records *records;
-    bool used;
+    struct zone_entry *before; /* what was read before: comes back should the compilation fail */
+    bool used, fresh;
 };
 
 struct snapshot_cache {
@@ -34,6 +35,9 @@ struct snapshot_cache {
     char **db_paths;
     struct file_mark *db_refused; /* the last state of each file that was refused */
     size_t dbs_n;
+    char **absent; /* databases that the settings name and nobody could read yet */
+    struct file_mark *absent_as;
+    size_t absent_n;
     struct geo_base *base;
     uint64_t base_serial; /* changes whenever base does; part of every view key */
     struct ip_prefix *own;
@@ -42,7 +46,7 @@ struct snapshot_cache {
     size_t views_n, views_cap;
     struct zone_entry **zones;
     size_t zones_n;
-    bool recheck;
+    bool recheck_geo, recheck_zones;
 };
 
 /* One compilation. */
@@ -73,4 +77,5 @@ void cache_begin_views(struct snapshot_cache *c); /* none is used yet */
 void cache_drop_views(struct snapshot_cache *c, bool unused_only);
 void cache_drop_geo(struct snapshot_cache *c);
 void cache_begin_zones(struct snapshot_cache *c);
+void cache_settle_zones(struct snapshot_cache *c, bool compiled);
 void cache_drop_zones(struct snapshot_cache *c);

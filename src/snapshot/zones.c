@@ -14,6 +14,9 @@
 
 static void entry_free(struct zone_entry *z)
 {
+    if (!z)
+        return;
+    entry_free(z->before);
     arena_destroy(z->arena);
     free(z->name);
     free(z->file);
@@ -37,6 +40,14 @@ static struct zone_entry *cached(struct snapshot_cache *c, const struct model_zo
     return NULL;
 }
 
+/* Does the file stay what it was when it cannot be read? */
+static bool keeps(const struct compile *c, const struct model_zone *z)
+{
+    const struct model *before = c->options->before;
+    const struct model_zone *old = before ? model_zone(before, z->name) : NULL;
+    return c->options->keep_zones || (old && old->file && strcmp(old->file, z->file) == 0);
+}
+
 static enum err load(struct compile *c, const struct model_zone *z, struct zone_entry **out)
 {
     struct zone_entry *e = calloc(1, sizeof *e);
@@ -51,13 +62,15 @@ static enum err load(struct compile *c, const struct model_zone *z, struct zone_
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for zone %s", z->name);
     }
     struct diag *diag = c->diag, scratch = {0};
-    bool keep = c->options->keep_zones;
+    bool keep = keeps(c, z);
     enum err err = zone_load_file(z->file, &origin, e->arena, &e->records, keep ? &scratch : diag);
     if (err) {
         char text[512];
         if (keep)
-            diag_warning(diag, "", "%s; zone %s goes on as it was read before",
-                         diag_first(&scratch, text, sizeof text), z->name);
+            diag_warning(diag, "", "%s; zone %s %s", diag_first(&scratch, text, sizeof text),
+                         z->name,
+                         cached(c->cache, z) ? "goes on as it was read before"
+                                             : "has only its services until it can be read");
         entry_free(e);
         e = NULL;
     }
@@ -68,9 +81,10 @@ static enum err load(struct compile *c, const struct model_zone *z, struct zone_
 
 static enum err remember(struct snapshot_cache *c, struct zone_entry *e, struct zone_entry *old)
 {
+    e->fresh = true;
     for (size_t i = 0; i < c->zones_n; i++)
         if (old && c->zones[i] == old) {
-            entry_free(old);
+            e->before = old;
             c->zones[i] = e;
             return ERR_OK;
         }
@@ -93,9 +107,9 @@ static enum err get_records(struct compile *c, const struct model_zone *z,
     if (!z->file)
         return ERR_OK;
     struct zone_entry *old = cached(c->cache, z), *fresh = NULL;
-    if (!old || c->cache->recheck) {
+    if (!old || c->cache->recheck_zones) {
         enum err e = load(c, z, &fresh);
-        if (e && !c->options->keep_zones)
+        if (e && !keeps(c, z))
             return e;
         if (fresh) {
             e = remember(c->cache, fresh, old);
@@ -115,6 +129,27 @@ void cache_begin_zones(struct snapshot_cache *c)
 {
     for (size_t i = 0; i < c->zones_n; i++)
         c->zones[i]->used = false; /* of a compilation that failed */
+}
+
+/* What was read for a compilation that failed, is not what serves: the next one shall not find it. */
+void cache_settle_zones(struct snapshot_cache *c, bool compiled)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->zones_n; i++) {
+        struct zone_entry *z = c->zones[i], *before = z->before;
+        z->before = NULL;
+        if (compiled || !z->fresh) {
+            entry_free(before);
+        } else {
+            entry_free(z);
+            z = before;
+        }
+        if (!z)
+            continue;
+        z->fresh = false;
+        c->zones[kept++] = z;
+    }
+    c->zones_n = kept;
 }
 
 static void drop_unused(struct snapshot_cache *c)
@@ -145,6 +180,12 @@ static struct zone_rr *rdata(struct arena *a, const void *bytes, size_t len)
     if (rr)
         *rr = (struct zone_rr){.rdata_len = (uint16_t)len, .rdata = arena_dup(a, bytes, len)};
     return rr;
+}
+
+/* A zone whose file, the only place of its name servers, could not be read still has its services. */
+static bool stands_in(const struct model_zone *z, const struct zone_records *records)
+{
+    return z->ns_n == 0 && z->file && !records;
 }
 
 /* RFC 1035 §3.3.13. The serial is the revision: it grows with every edit. */
@@ -180,17 +221,18 @@ static void make_soa(struct compile *c, const struct model_zone *z, const struct
 static void make_ns(struct compile *c, const struct model_zone *z, const struct dns_name *origin,
                     struct zone_rrset *out)
 {
-    struct zone_rr *rr = ARENA_ARRAY(c->s->arena, struct zone_rr, z->ns_n);
-    for (uint32_t i = 0; rr && i < z->ns_n; i++) {
-        struct dns_name name;
-        CHECK(dns_name_from_text(z->ns[i].name, &name));
+    uint32_t ns_n = z->ns_n ? z->ns_n : 1;
+    struct zone_rr *rr = ARENA_ARRAY(c->s->arena, struct zone_rr, ns_n);
+    for (uint32_t i = 0; rr && i < ns_n; i++) {
+        struct dns_name name = *origin;
+        CHECK(z->ns_n == 0 || dns_name_from_text(z->ns[i].name, &name));
         rr[i] = (struct zone_rr){.rdata_len = name.len,
                                  .rdata = arena_dup(c->s->arena, name.wire, name.len)};
     }
     *out = (struct zone_rrset){.owner = *origin,
                                .type = DNS_NS,
                                .ttl = (uint32_t)z->ttl_s,
-                               .n = (uint16_t)z->ns_n,
+                               .n = (uint16_t)ns_n,
                                .rr = rr,
                                .file = ""};
 }
@@ -228,7 +270,7 @@ static enum err make_extra(struct compile *c, const struct model_zone *z, struct
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for zone %s", z->name);
     size_t n = 0;
     make_soa(c, z, &in->name, &x[n++]);
-    if (z->ns_n)
+    if (z->ns_n || stands_in(z, in->records))
         make_ns(c, z, &in->name, &x[n++]);
     for (uint32_t i = 0; i < z->ns_n; i++) {
         n += make_glue(c, z, &z->ns[i], &in->name, 4, &x[n]);

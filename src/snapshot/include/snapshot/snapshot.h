@@ -19,8 +19,10 @@ struct snapshot_cache *snapshot_cache_create(void);
 void snapshot_cache_destroy(struct snapshot_cache **c);
 /* Forget that files were read: the next compile looks at them again. Unchanged ones stay shared. */
 void snapshot_cache_recheck(struct snapshot_cache *c);
+void snapshot_cache_recheck_geo(struct snapshot_cache *c); /* not the zone files */
 
-/* Has a geo database file changed since it was read (and not already been refused as it is now)? */
+/* Has a geo database file changed, come or gone since it was read (and not already been refused as
+ * it is now)? */
 bool snapshot_cache_stale(const struct snapshot_cache *c);
 
 /* The model must be validated. workers: how many tallies. keep_geo: a geo database that cannot be read
@@ -29,6 +31,9 @@ struct snapshot_options {
     unsigned workers;
     bool keep_geo;
     bool keep_zones; /* the same for zone files */
+    /* Files that this model names already are kept as with keep_geo and keep_zones: an edit is not
+     * refused for what it does not bring. NULL: none. */
+    const struct model *before;
 };
 enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
                           const struct snapshot_options *options, struct snapshot **out,
