@@ -154,6 +154,7 @@ static uint8_t give(struct health *h, uint32_t *slot, const struct health_order 
     uint32_t cap = cap_now(*slot ? &h->order[*slot] : NULL, h->now_ms);
     uint8_t was = *slot ? h->order[*slot].state : HEALTH_AUTO;
     int64_t over_ms = o->over_ms > 0 ? o->over_ms : 0;
+    int64_t elapsed_ms = o->elapsed_ms > 0 ? o->elapsed_ms : 0;
     if (o->state == HEALTH_AUTO && (!over_ms || cap == AVAIL_FULL)) {
         if (*slot)
             release(h, slot);
@@ -168,8 +169,8 @@ static uint8_t give(struct health *h, uint32_t *slot, const struct health_order 
     *n = (struct order){.state = (uint8_t)o->state,
                         .from = cap,
                         .to = to > AVAIL_FULL ? AVAIL_FULL : to,
-                        .start_ms = h->now_ms,
-                        .since_wall_ms = h->wall_ms,
+                        .start_ms = h->now_ms - elapsed_ms,
+                        .since_wall_ms = h->wall_ms - elapsed_ms,
                         .until_wall_ms = o->until_wall_ms > 0 ? o->until_wall_ms : 0};
     if (o->state == HEALTH_DRAIN || o->state == HEALTH_AUTO)
         n->over_ms = over_ms;

@@ -128,6 +128,7 @@ struct health_order {
     enum health_override state;
     uint32_t to;     /* HEALTH_DRAIN of a region: availability to keep, AVAIL_NONE for all away */
     int64_t over_ms; /* spread the move over this time; 0: at once */
+    int64_t elapsed_ms;          /* given that long ago, by a run before this one; 0: now */
     int64_t until_wall_ms;       /* 0: no end */
     const char *author, *reason; /* copied, shortened */
 };
