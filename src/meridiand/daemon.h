@@ -105,6 +105,8 @@ void signals_first(struct daemon *d, struct snapshot *s, struct store *store);
 /* overrides.c: a person's word. */
 void overrides_load(struct daemon *d, struct store *store);
 void overrides_apply(struct daemon *d, const struct snapshot *s); /* all of them, to the engine */
+/* To the engine of the next world: those whose region or endpoint comes back with it. */
+void overrides_return(struct daemon *d, const struct snapshot *now, const struct snapshot *next);
 void op_override(void *ctx, struct admin_request *r);
 void op_release(void *ctx, struct admin_request *r);
 void overrides_free(struct daemon *d);

@@ -64,14 +64,13 @@ static int endpoint_slot(const struct snapshot *s, const struct override_entry *
     return -1;
 }
 
-/* What is left of a move over time that began before a restart is done from where it would be now.
- */
+/* A move over time goes on from where it is by now, whatever happened to this process. */
 static void order_of(const struct override_entry *e, int64_t wall_ms, struct health_order *out)
 {
-    int64_t left = e->since_wall_ms + e->over_ms - wall_ms;
     *out = (struct health_order){.state = e->state,
                                  .to = avail_from_double(e->to),
-                                 .over_ms = left > 0 && left <= e->over_ms ? left : 0,
+                                 .over_ms = e->over_ms,
+                                 .elapsed_ms = wall_ms - e->since_wall_ms,
                                  .until_wall_ms = e->until_wall_ms,
                                  .author = e->author ? e->author : "",
                                  .reason = e->reason ? e->reason : ""};
@@ -93,12 +92,30 @@ static void apply_in(struct daemon *d, const struct snapshot *s, const struct ov
         health_order_region(d->health, (uint32_t)region, &order, clock_mono_ms(), wall);
 }
 
+static bool in_force(const struct override_entry *e)
+{
+    return e->state != HEALTH_AUTO && (!e->until_wall_ms || e->until_wall_ms > clock_wall_ms());
+}
+
 void overrides_apply(struct daemon *d, const struct snapshot *s)
 {
-    int64_t wall = clock_wall_ms();
     for (struct override_entry *e = d->overrides; e; e = e->next)
-        if (!e->until_wall_ms || e->until_wall_ms > wall)
+        if (in_force(e))
             apply_in(d, s, e);
+}
+
+static bool exists(const struct snapshot *s, const struct override_entry *e)
+{
+    return e->address ? endpoint_slot(s, e) >= 0 : model_region_index(s->model, e->region) >= 0;
+}
+
+/* Overrides are no part of the configuration: what was removed and comes back is as a person left
+ * it, as it would be after a restart. */
+void overrides_return(struct daemon *d, const struct snapshot *now, const struct snapshot *next)
+{
+    for (struct override_entry *e = d->overrides; e; e = e->next)
+        if (in_force(e) && exists(next, e) && !exists(now, e))
+            apply_in(d, next, e);
 }
 
 static void load_row(void *ctx, const struct store_override *o)

@@ -18,15 +18,17 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     CHECK(config && health_create(signal_config_engine(config), now, wall, &fresh) == ERR_OK);
     if (d->health)
         health_adopt(fresh, d->health);
+    health_destroy(&d->health);
+    signal_config_destroy(&d->engine_config);
+    d->health = fresh;
+    d->engine_config = config;
+    if (world_now(d))
+        overrides_return(d, world_now(d), next);
     /* Changes up to here are in the words written below. */
     struct health_change skip[64];
     while (health_take_changes(fresh, skip, 64) == 64)
         ;
     signal_board_write(fresh, next);
-    health_destroy(&d->health);
-    signal_config_destroy(&d->engine_config);
-    d->health = fresh;
-    d->engine_config = config;
 }
 
 void signals_retarget(struct daemon *d)
