@@ -1,8 +1,9 @@
 /* command: what the command line knows, one row each (commands.c), and one call of it.
  * Shape     a row says words, arguments, flags, help, an example and the function that runs it.
- * Help texts, docs/cli.md, shell completion and the parser all read these rows. Flags     a command
- * takes the global flags, those of its groups, its own, and with FLAGS_FIELDS the field flags of
- * its noun (config/fields). Owns      struct call: its flag list; texts are borrowed from argv.
+ *           Help texts, docs/cli.md, shell completion and the parser all read these rows.
+ * Flags     a command takes the global flags, those of its groups, its own, and with FLAGS_FIELDS
+ *           the field flags of its noun (config/fields).
+ * Owns      struct call: its flag list; texts are borrowed from argv.
  * Errors    run returns the exit status (admin/protocol.h: enum admin_code). */
 #pragma once
 

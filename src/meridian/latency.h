@@ -1,7 +1,7 @@
 /* latency: measured milliseconds from a CSV file.
  * Reads     where,region,milliseconds a line; blank lines, lines that begin with '#' and a header
- * line are passed over. Values may stand in double quotes. Errors    every one names the line; the
- * whole file or nothing. */
+ *           line are passed over. Values may stand in double quotes.
+ * Errors    every one names the line; the whole file or nothing. */
 #pragma once
 
 #include "config/config.h"

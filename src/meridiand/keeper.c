@@ -1,42 +1,14 @@
-#include "keeper.h"
+#include "keeper_priv.h"
 
 #include "base/check.h"
 #include "base/clock.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define GEO_CHECK_MS 250
-#define LOOK_BUSY_MS 100 /* a look at the database is not worth waiting for */
-#define BUSY_LOOKS_MAX 10
-#define RETRY_MS 1000
-
-struct keeper {
-    struct keeper_config config;
-    struct store *store;
-    struct model *head; /* what serves, as stored, without the overrides of the command line */
-    struct snapshot_cache *cache;
-    unsigned workers;
-
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock; /* over all that follows */
-    pthread_cond_t wake;
-    struct keeper_job *todo, **todo_tail;
-    struct keeper_job *finished, **finished_tail;
-    bool stopping;
-    char trouble[256], history_trouble[256];
-
-    uv_async_t doorbell;
-    /* Keeper's thread only. */
-    int64_t polled_ms, geo_checked_ms, retried_ms;
-    bool behind; /* what is stored is not what serves */
-    bool cannot_write;
-    unsigned busy_looks; /* in a row */
-};
 
 /* ------------------------------------------------------------------------------- the models */
 
@@ -70,8 +42,8 @@ static enum err effective_model(struct keeper *k, struct model *m, struct model 
 
 /* keep: what cannot be read any more stays as it was, with a warning. Else that is so only of files
  * that were named before. */
-static enum err compile(struct keeper *k, struct model *m, bool keep, struct snapshot **out,
-                        struct diag *diag)
+enum err keeper__compile(struct keeper *k, struct model *m, bool keep, struct snapshot **out,
+                         struct diag *diag)
 {
     struct model *effective = NULL;
     enum err e = effective_model(k, m, &effective, diag);
@@ -84,7 +56,7 @@ static enum err compile(struct keeper *k, struct model *m, bool keep, struct sna
     return e;
 }
 
-static enum err load_head(struct keeper *k, struct model **out, struct diag *diag)
+enum err keeper__load_head(struct keeper *k, struct model **out, struct diag *diag)
 {
     enum err e = store_load(k->store, out, diag);
     if (!e)
@@ -129,7 +101,7 @@ enum err keeper_create(const struct keeper_config *config, struct keeper **out,
     if (!e)
         e = store_open(config->db_path, &k->store, diag);
     if (!e)
-        e = load_head(k, &k->head, diag);
+        e = keeper__load_head(k, &k->head, diag);
     if (!e)
         e = effective_model(k, k->head, &effective, diag);
     if (!e) {
@@ -171,7 +143,7 @@ static void note(struct keeper *k, char *slot, const char *text, const char *eff
         log_write(LOG_NOTICE, "store", "%s", healed);
 }
 
-static void note_trouble(struct keeper *k, const char *text)
+void keeper__note_trouble(struct keeper *k, const char *text)
 {
     note(k, k->trouble, text, "serving goes on with what is loaded", "the database works again");
 }
@@ -201,7 +173,7 @@ struct revise_ctx {
     enum err refused; /* by the compiler: a missing zone file is no trouble of the database */
 };
 
-static enum err older(struct keeper *k, int64_t head, struct diag *diag)
+enum err keeper__older(struct keeper *k, int64_t head, struct diag *diag)
 {
     return diag_error(diag, ERR_REFUSED, "",
                       "%s holds revision %lld, which is older than %lld, which serves: put the "
@@ -214,9 +186,9 @@ static enum err compile_edit(void *arg, struct model *m, struct diag *diag)
     struct revise_ctx *c = arg;
     snapshot_unref(&c->snapshot);
     if (m->revision <= c->k->head->revision) /* exchanged between a look and the write lock */
-        c->refused = older(c->k, m->revision - 1, diag);
+        c->refused = keeper__older(c->k, m->revision - 1, diag);
     else
-        c->refused = compile(c->k, m, false, &c->snapshot, diag);
+        c->refused = keeper__compile(c->k, m, false, &c->snapshot, diag);
     return c->refused;
 }
 
@@ -231,10 +203,10 @@ void keeper_wrote(struct keeper *k, enum err e, const struct diag *diag)
     if (!e) {
         k->cannot_write = false;
         if (!k->behind)
-            note_trouble(k, NULL);
+            keeper__note_trouble(k, NULL);
     } else if (database_failed(e)) {
         k->cannot_write = true;
-        note_trouble(k, diag_first(diag, text, sizeof text));
+        keeper__note_trouble(k, diag_first(diag, text, sizeof text));
     }
 }
 
@@ -267,21 +239,12 @@ enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct
 enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag)
 {
     snapshot_cache_recheck(k->cache);
-    return compile(k, k->head, true, out, diag);
+    return keeper__compile(k, k->head, true, out, diag);
 }
 
-/* ------------------------------------------------------------------------ what comes from outside
- */
+/* -------------------------------------------------------------------------------- the thread */
 
-struct fresh_job { /* a finished job that nobody asked for */
-    struct keeper_job job;
-    struct keeper *k;
-    struct snapshot *s;
-    const char *why;
-    struct diag diag;
-};
-
-static void finish(struct keeper *k, struct keeper_job *job)
+void keeper__finish(struct keeper *k, struct keeper_job *job)
 {
     pthread_mutex_lock(&k->lock);
     job->next = NULL;
@@ -290,147 +253,6 @@ static void finish(struct keeper *k, struct keeper_job *job)
     pthread_mutex_unlock(&k->lock);
     uv_async_send(&k->doorbell);
 }
-
-static void fresh_done(void *ctx, struct keeper_job *job)
-{
-    struct fresh_job *f = (struct fresh_job *)(void *)job;
-    f->k->config.fresh(ctx, &f->s, f->why, &f->diag);
-    snapshot_unref(&f->s);
-    diag_fini(&f->diag);
-    free(f);
-}
-
-static void hand_over(struct keeper *k, struct fresh_job *f, enum err e)
-{
-    if (e) {
-        char text[512];
-        log_write(LOG_ERROR, "store", "%s", diag_first(&f->diag, text, sizeof text));
-        diag_fini(&f->diag);
-        free(f);
-        return;
-    }
-    f->job.done = fresh_done;
-    f->k = k;
-    finish(k, &f->job);
-}
-
-/* Does the stored configuration differ from what serves? A file that was exchanged may hold
- * another configuration under the same number. */
-static enum err differs(struct keeper *k, const struct model *m, bool *out)
-{
-    struct config_changes changes = {0};
-    *out = m->revision != k->head->revision;
-    enum err e = *out ? ERR_OK : config_diff(k->head, m, &changes);
-    *out = *out || changes.n > 0;
-    config_changes_fini(&changes);
-    return e;
-}
-
-/* What another process stored is compiled and handed over. */
-static enum err take_over(struct keeper *k, struct diag *diag)
-{
-    struct fresh_job *f = calloc(1, sizeof *f);
-    struct model *m = NULL;
-    bool other = false;
-    CHECK(f);
-    enum err e = load_head(k, &m, &f->diag);
-    if (!e)
-        e = differs(k, m, &other);
-    if (!e && other)
-        e = compile(k, m, true, &f->s, &f->diag);
-    if (!e) {
-        k->behind = false;
-        model_unref(&k->head);
-        k->head = model_ref(m);
-    }
-    model_unref(&m);
-    if (!e && other) {
-        f->why = "revision";
-        hand_over(k, f, ERR_OK);
-        return ERR_OK;
-    }
-    char text[512];
-    if (e)
-        diag_error(diag, e, "", "what is stored cannot be served: %s",
-                   f->diag.n ? diag_first(&f->diag, text, sizeof text) : err_text(e));
-    diag_fini(&f->diag);
-    free(f);
-    return e;
-}
-
-/* Is the file at the path a database whose newest revision is not older than what serves? */
-static enum err look(struct keeper *k, int64_t *head, struct diag *diag)
-{
-    bool changed = false;
-    int patience_ms = store_busy_timeout(k->store, LOOK_BUSY_MS);
-    enum err e = store_changed(k->store, &changed, diag);
-    if (!e && changed) {
-        k->behind = true;
-        k->retried_ms = 0;
-    }
-    if (!e && k->behind)
-        e = store_head(k->store, head, diag);
-    store_busy_timeout(k->store, patience_ms);
-    /* An older revision never replaces a newer one. */
-    return !e && k->behind && *head < k->head->revision ? older(k, *head, diag) : e;
-}
-
-enum err keeper_ready(struct keeper *k, struct diag *diag)
-{
-    int64_t head = 0;
-    enum err e = look(k, &head, diag);
-    if (e && e != ERR_BUSY) {
-        char text[512];
-        note_trouble(k, diag_first(diag, text, sizeof text));
-        return e == ERR_NOT_FOUND ? ERR_IO
-                                  : e; /* it is the file that is missing, not a thing in it */
-    }
-    if (e) { /* the edit itself waits longer */
-        diag_fini(diag);
-        return ERR_OK;
-    }
-    return ERR_OK;
-}
-
-static void poll_store(struct keeper *k)
-{
-    struct diag diag = {0};
-    int64_t head = 0, now = clock_mono_ms();
-    enum err e = look(k, &head, &diag);
-    bool due = now - k->retried_ms >= RETRY_MS;
-    k->busy_looks = e == ERR_BUSY ? k->busy_looks + 1 : 0;
-    if (e == ERR_BUSY && k->busy_looks < BUSY_LOOKS_MAX) {
-        diag_fini(&diag);
-        return;
-    }
-    if (!e && (k->behind || k->cannot_write)) {
-        if (!due)
-            return;
-        k->retried_ms = now;
-        if (k->behind)
-            e = take_over(k, &diag);
-        if (!e && k->cannot_write) {
-            e = store_try_write(k->store, &diag);
-            k->cannot_write = e != ERR_OK;
-        }
-    }
-    char text[512];
-    note_trouble(k, e ? diag_first(&diag, text, sizeof text) : NULL);
-    diag_fini(&diag);
-}
-
-static void check_geo(struct keeper *k)
-{
-    if (!snapshot_cache_stale(k->cache))
-        return;
-    struct fresh_job *f = calloc(1, sizeof *f);
-    CHECK(f);
-    f->why = "files";
-    snapshot_cache_recheck_geo(k->cache);
-    hand_over(k, f, compile(k, k->head, true, &f->s, &f->diag));
-}
-
-/* -------------------------------------------------------------------------------- the thread */
 
 static struct keeper_job *next_job(struct keeper *k, bool *stopping)
 {
@@ -463,17 +285,17 @@ static void *keeper_main(void *arg)
             if (stopping) /* who stops does not wait long for a lock */
                 store_busy_timeout(k->store, LOOK_BUSY_MS);
             job->run(k, job);
-            finish(k, job);
+            keeper__finish(k, job);
         } else if (stopping)
             return NULL;
         int64_t now = clock_mono_ms();
         if (now - k->polled_ms >= KEEPER_POLL_MS && !stopping) {
             k->polled_ms = now;
-            poll_store(k);
+            keeper__watch_store(k);
         }
         if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stopping) {
             k->geo_checked_ms = now;
-            check_geo(k);
+            keeper__watch_geo(k);
         }
     }
 }

@@ -1,10 +1,13 @@
 /* keeper: the one thread that touches SQLite and compiles, so that a slow disk or a big
- * configuration delays neither an answer nor a probe. Work      jobs in order; results come back on
- * the control loop through done(). Besides jobs it looks every KEEPER_POLL_MS whether another
- * process has written, and whether a geo file changed, and hands over the snapshot that follows
- * from it. Owns      the store, the head model, the compiler's cache. Jobs are owned by the keeper
- * until done(). Threads   keeper_submit and callbacks: control thread. run(): the keeper's. Errors
- * a database that fails leaves what serves alone: the word for it is in keeper_trouble. */
+ * configuration delays neither an answer nor a probe.
+ * Work      jobs in order; results come back on the control loop through done(). Besides jobs it
+ *           looks every KEEPER_POLL_MS whether another process has written, and whether a geo file
+ *           changed, and hands over the snapshot that follows from it.
+ * Owns      the store, the head model, the compiler's cache. Jobs are owned by the keeper until
+ *           done().
+ * Threads   keeper_submit and callbacks: control thread. run(): the keeper's.
+ * Errors    a database that fails leaves what serves alone: the word for it is in
+ *           keeper_trouble. */
 #pragma once
 
 #include "base/log.h"

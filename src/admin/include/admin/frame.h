@@ -1,9 +1,10 @@
 /* admin/frame: bytes in, lines out.
  * Shape     append bytes as they come, then take lines until there is none; a line is valid until
- * the next call that changes the frame. Owns      its buffer. Lifetime: zero-filled is a valid
- * empty one; fini frees. Threads   one at a time. Errors    append returns ERR_LIMIT for a line
- * longer than line_max, ERR_NOMEM. Each byte is looked at once, however the line is cut into
- * pieces. */
+ *           the next call that changes the frame.
+ * Owns      its buffer. Lifetime: zero-filled is a valid empty one; fini frees.
+ * Threads   one at a time.
+ * Errors    append returns ERR_LIMIT for a line longer than line_max, ERR_NOMEM. Each byte is
+ *           looked at once, however the line is cut into pieces. */
 #pragma once
 
 #include "base/err.h"

@@ -1,9 +1,10 @@
 /* admin/lock: one daemon a database, and how the command finds it.
  * Files     <db>.lock beside the database (after symbolic links are followed): an
- * open-file-description lock, and the text {"pid":…,"control":"…"}. The file stays behind; the lock
- * does not. Owns      struct admin_lock: the descriptor. Lifetime: take to drop, or the process's
- * end. Threads   any one at a time. Errors    ERR_BUSY from take: another daemon holds it; the
- * sentence says which. */
+ *           open-file-description lock, and the text {"pid":…,"control":"…"}. The file stays
+ *           behind; the lock does not.
+ * Owns      struct admin_lock: the descriptor. Lifetime: take to drop, or the process's end.
+ * Threads   any one at a time.
+ * Errors    ERR_BUSY from take: another daemon holds it; the sentence says which. */
 #pragma once
 
 #include "base/diag.h"

@@ -1,17 +1,20 @@
 /* admin/server: the daemon's side of the control socket, on the control thread's loop.
  * Shape     a table of operations; each gets a request and answers it once, now or later.
- * Request   admin_reply, admin_refuse or (after admin_stream_begin) admin_stream_end takes it away:
- *           exactly one of them, once. A client that vanished meanwhile changes nothing for the
- *           handler: the answer is dropped.
+ * Request   admin_reply, admin_refuse or (after admin_stream_begin) admin_stream_end takes it
+ *           away: exactly one of them, once. A client that vanished meanwhile changes nothing for
+ *           the handler: the answer is dropped.
  * Streams   admin_stream sends one more line; when the client goes, `gone` is called from the loop
  *           (never from inside admin_stream) and the request is no more.
  * Order     one request of a connection at a time: answers come in order, a client that sends
- * faster than it is answered is not read meanwhile. Owns      its handles and clients. Lifetime:
- * start to stop; memory goes when the loop has closed the handles. Requests under way survive stop;
- * their answers are dropped. Threads   [control] only, all of it. The process must ignore SIGPIPE
- * (libuv writes without MSG_NOSIGNAL). Limits    ADMIN_CLIENTS_MAX connections, ADMIN_LINE_MAX a
- * request, ADMIN_BUFFERED_MAX of unfinished requests in all, ADMIN_QUEUE_MAX unsent answers before
- * a slow reader is cut. Errors    start says why the path cannot be used. */
+ *           faster than it is answered is not read meanwhile.
+ * Owns      its handles and clients. Lifetime: start to stop; memory goes when the loop has closed
+ *           the handles. Requests under way survive stop; their answers are dropped.
+ * Threads   [control] only, all of it. The process must ignore SIGPIPE (libuv writes without
+ *           MSG_NOSIGNAL).
+ * Limits    ADMIN_CLIENTS_MAX connections, ADMIN_LINE_MAX a request, ADMIN_BUFFERED_MAX of
+ *           unfinished requests in all, ADMIN_QUEUE_MAX unsent answers before a slow reader is
+ *           cut.
+ * Errors    start says why the path cannot be used. */
 #pragma once
 
 #include "admin/lock.h"

@@ -1,7 +1,8 @@
 /* admin/socket: UNIX stream sockets under paths of any length.
  * Why       sun_path holds 107 characters; a longer path is reached as
- * /proc/self/fd/<folder>/<name>. Errors    negated errno, and ERR_EXISTS when someone answers on
- * the path. Threads   any. */
+ *           /proc/self/fd/<folder>/<name>.
+ * Errors    negated errno, and ERR_EXISTS when someone answers on the path.
+ * Threads   any. */
 #pragma once
 
 #include "base/err.h"

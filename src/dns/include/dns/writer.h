@@ -1,8 +1,9 @@
 /* dns/writer: an answer being built in a caller's buffer.
  * Shape     a cursor with a sticky overflow mark: write ten things, check once. A record that does
- * not fit is left out whole. Threads   [worker]; no allocation. Names     answers point at the
- * question's name where they can; no other compression is needed, and none is used inside RDATA of
- * types that RFC 3597 §4 forbids it for. */
+ *           not fit is left out whole.
+ * Threads   [worker]; no allocation.
+ * Names     answers point at the question's name where they can; no other compression is needed,
+ *           and none is used inside RDATA of types that RFC 3597 §4 forbids it for. */
 #pragma once
 
 #include "dns/query.h"

@@ -1,10 +1,12 @@
 /* model: the configuration as typed values.
  * Shape     one array per noun; items are plain structs with borrowed strings; names are
- * lower-case. Arrays are kept in the order given below, so that two models compare item by item.
+ *           lower-case. Arrays are kept in the order given below, so that two models compare item
+ *           by item.
  * Owns      nothing: all of it lives in the arena of its struct model.
  * Lifetime  model_create to model_unref; a published model is never changed: an edit works on a
- * clone. Threads   building: one; immutable afterwards, the reference count is atomic. Units
- * durations in milliseconds, TTLs in seconds, coordinates in degrees, shares 0..1. */
+ *           clone.
+ * Threads   building: one; immutable afterwards, the reference count is atomic.
+ * Units     durations in milliseconds, TTLs in seconds, coordinates in degrees, shares 0..1. */
 #pragma once
 
 #include "base/addr.h"

@@ -1,9 +1,11 @@
 /* model/policy: the policy language: steps separated by '|'.
  * Grammar   filters (fence), then groupings (geo, nearest [within=KM], latency [within=MS],
- * failover), then at most one chooser (weighted, sticky, all), last; weighted if none is named. No
- * step twice. Case-insensitive; canonical text is lower-case with " | " and the units written.
- * Errors    one sentence that points at the word: its number, the word, what would be accepted, and
- * the nearest step name for a misspelt one. Threads   any; no allocation. */
+ *           failover), then at most one chooser (weighted, sticky, all), last; weighted if none is
+ *           named. No step twice. Case-insensitive; canonical text is lower-case with " | " and
+ *           the units written.
+ * Errors    one sentence that points at the word: its number, the word, what would be accepted,
+ *           and the nearest step name for a misspelt one.
+ * Threads   any; no allocation. */
 #pragma once
 
 #include "base/diag.h"

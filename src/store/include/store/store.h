@@ -1,13 +1,16 @@
 /* store: SQLite, the only keeper of configuration, revisions, region state and history.
  * Files     <path> holds configuration, revisions, overrides (synchronous FULL); <path>-history
- * holds events and the engine's saved state (synchronous NORMAL), so that a busy log never delays
- * an edit. Both WAL, STRICT tables, foreign keys on, application_id and user_version. Migrate
- * ordered embedded SQL, one IMMEDIATE transaction a step, a copy of the file before an upgrade of
- * an existing one; a newer version is refused. Errors    one sentence that says which: missing, not
- * a database, locked, full, corrupt, read-only, from a newer version; ERR_NOT_FOUND, ERR_BUSY,
- * ERR_FULL, ERR_CORRUPT, ERR_NEWER, ERR_IO. A lost history never fails an edit: its functions
- * report, the caller logs and goes on. Threads   a struct store belongs to one thread at a time;
- * never a worker. Durable   store_commit returns only when the revision is on disk. */
+ *           holds events and the engine's saved state (synchronous NORMAL), so that a busy log
+ *           never delays an edit. Both WAL, STRICT tables, foreign keys on, application_id and
+ *           user_version.
+ * Migrate   ordered embedded SQL, one IMMEDIATE transaction a step, a copy of the file before an
+ *           upgrade of an existing one; a newer version is refused.
+ * Errors    one sentence that says which: missing, not a database, locked, full, corrupt,
+ *           read-only, from a newer version; ERR_NOT_FOUND, ERR_BUSY, ERR_FULL, ERR_CORRUPT,
+ *           ERR_NEWER, ERR_IO. A lost history never fails an edit: its functions report, the
+ *           caller logs and goes on.
+ * Threads   a struct store belongs to one thread at a time; never a worker.
+ * Durable   store_commit returns only when the revision is on disk. */
 #pragma once
 
 #include "config/config.h"

@@ -1,16 +1,19 @@
 /* zone/tree: every name that this server knows, of all zones, in one frozen table.
  * Shape     an open-addressing hash table of nodes keyed by lower-cased wire name; empty
  *           non-terminals have nodes too, so that the closest encloser of a missing name is found
- * by stripping labels from the left. Indices, not pointers. Owns      nothing: it lives in the
- * arena given to zone_tree_build (one snapshot). Threads   lookup: any worker, no lock. build: one
- * thread. Errors    build collects findings in diag: a name that is both a service and static data
- * (at an apex: an address or alias beside a service), data below a delegation that is not glue, a
- *           service outside its zone, at or below a cut, or below a DNAME, a zone without SOA or
- * NS, a delegation or DNAME at a wildcard. Name servers without address and glue that nothing needs
- * are warnings. Nesting   a name belongs to the longest zone of ours that it is in. What a parent
- * zone has at the apex of a child zone of ours or below (NS, glue) yields to the child; its DS is
- * kept. Limits    2^31 nodes; a lookup strips at most 127 labels. Spec      RFC 1034 §4.3.2, RFC
- * 4592 §2.2 and §3.3.1, RFC 8020 §2. */
+ *           by stripping labels from the left. Indices, not pointers.
+ * Owns      nothing: it lives in the arena given to zone_tree_build (one snapshot).
+ * Threads   lookup: any worker, no lock. build: one thread.
+ * Errors    build collects findings in diag: a name that is both a service and static data (at an
+ *           apex: an address or alias beside a service), data below a delegation that is not glue,
+ *           a service outside its zone, at or below a cut, or below a DNAME, a zone without SOA or
+ *           NS, a delegation or DNAME at a wildcard. Name servers without address and glue that
+ *           nothing needs are warnings.
+ * Nesting   a name belongs to the longest zone of ours that it is in. What a parent zone has at
+ *           the apex of a child zone of ours or below (NS, glue) yields to the child; its DS is
+ *           kept.
+ * Limits    2^31 nodes; a lookup strips at most 127 labels.
+ * Spec      RFC 1034 §4.3.2, RFC 4592 §2.2 and §3.3.1, RFC 8020 §2. */
 #pragma once
 
 #include "dns/query.h"
