@@ -292,6 +292,7 @@ static void *keeper_main(void *arg)
         if (now - k->polled_ms >= KEEPER_POLL_MS && !stopping) {
             k->polled_ms = now;
             keeper__watch_store(k);
+            keeper__watch_history(k);
         }
         if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stopping) {
             k->geo_checked_ms = now;

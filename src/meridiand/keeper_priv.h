@@ -25,7 +25,7 @@ struct keeper {
 
     uv_async_t doorbell;
     /* Keeper's thread only. */
-    int64_t polled_ms, geo_checked_ms, retried_ms;
+    int64_t polled_ms, geo_checked_ms, retried_ms, history_retried_ms;
     bool behind; /* what is stored is not what serves */
     bool cannot_write;
     unsigned busy_looks; /* in a row */
@@ -42,4 +42,5 @@ void keeper__note_trouble(struct keeper *k, const char *text);
 enum err keeper__older(struct keeper *k, int64_t head, struct diag *diag);
 /* watch.c */
 void keeper__watch_store(struct keeper *k);
+void keeper__watch_history(struct keeper *k);
 void keeper__watch_geo(struct keeper *k);

@@ -144,6 +144,28 @@ void keeper__watch_store(struct keeper *k)
     diag_fini(&diag);
 }
 
+/* A history that failed is tried again with a line that tells the gap, also when nothing happens. */
+void keeper__watch_history(struct keeper *k)
+{
+    int64_t now = clock_mono_ms();
+    if (!k->history_trouble[0] || now - k->history_retried_ms < RETRY_MS)
+        return;
+    k->history_retried_ms = now;
+    char line[LOG_LINE_MAX];
+    struct diag diag = {0};
+    struct store_event event = {.wall_ms = clock_wall_ms(),
+                                .level = log_level_name(LOG_NOTICE),
+                                .kind = "daemon",
+                                .revision = k->head->revision,
+                                .line = line};
+    log_format_line(
+        line, sizeof line, event.wall_ms, LOG_NOTICE, "store",
+        "the history could not be written before this: what happened is on stderr only");
+    enum err e = store_events_add(k->store, &event, 1, &diag);
+    keeper_note_history(k, e, &diag);
+    diag_fini(&diag);
+}
+
 void keeper__watch_geo(struct keeper *k)
 {
     if (!snapshot_cache_stale(k->cache))
