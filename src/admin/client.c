@@ -170,11 +170,6 @@ enum err admin_stream_next(struct admin_stream *s, int64_t timeout_ms, json_t **
     return read_line(s, deadline_of(timeout_ms), line, diag);
 }
 
-int admin_stream_fd(const struct admin_stream *s)
-{
-    return s->fd;
-}
-
 void admin_stream_close(struct admin_stream **stream)
 {
     struct admin_stream *s = *stream;

@@ -45,7 +45,6 @@ struct command {
 
 const struct command *commands(size_t *n);
 const struct command_flag *flags_global(size_t *n); /* every command takes them */
-const struct command_flag *flags_grouped(size_t *n);
 
 /* Calls fn for each flag that the command takes, globals left out; false stops. */
 struct flag_view {

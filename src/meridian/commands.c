@@ -242,12 +242,6 @@ const struct command_flag *flags_global(size_t *n)
     return global_flags;
 }
 
-const struct command_flag *flags_grouped(size_t *n)
-{
-    *n = ARRAY_LEN(grouped_flags);
-    return grouped_flags;
-}
-
 static bool each_own(const struct command *c, bool (*fn)(void *, const struct flag_view *),
                      void *ctx)
 {

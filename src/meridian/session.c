@@ -45,13 +45,6 @@ int session_fail_text(enum admin_code code, const char *fmt, ...)
     return (int)code;
 }
 
-void session_warn(const struct diag *diag)
-{
-    for (size_t i = 0; i < diag->n; i++)
-        if (diag->findings[i].level == DIAG_WARNING)
-            complain("warning: ", diag->findings[i].where, diag->findings[i].text);
-}
-
 enum err session_open(const struct call *c, struct store **out, struct diag *diag)
 {
     *out = NULL;

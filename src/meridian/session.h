@@ -15,8 +15,6 @@
 int session_fail(enum err e, struct diag *diag);
 int session_fail_text(enum admin_code code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Prints the warnings of diag on stderr. */
-void session_warn(const struct diag *diag);
 
 enum err session_open(const struct call *c, struct store **out, struct diag *diag) WARN_UNUSED;
 /* Opens, loads and validates the head, closes. Findings about what is stored go to no one. */

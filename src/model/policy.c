@@ -30,11 +30,6 @@ static const char *const role_names[] = {"filter", "grouping", "chooser"};
 #define STEP_NAMES "fence, geo, nearest, latency, failover, weighted, sticky, all"
 #define WORD_MAX 40
 
-const char *policy_step_name(enum policy_step_kind kind)
-{
-    return rows[kind].name;
-}
-
 struct parser {
     const char *p;
     const char *where;

@@ -86,12 +86,6 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     return ERR_OK;
 }
 
-struct snapshot *snapshot_ref(struct snapshot *s)
-{
-    atomic_fetch_add(&s->refs, 1);
-    return s;
-}
-
 void snapshot_unref(struct snapshot **sp)
 {
     struct snapshot *s = *sp;
@@ -110,11 +104,6 @@ void snapshot_unref(struct snapshot **sp)
     model_unref(&s->model);
     arena_destroy(s->arena);
     free(s);
-}
-
-const struct model *snapshot_model(const struct snapshot *s)
-{
-    return s->model;
 }
 
 /* One word each, in one piece: endpoints, board sites, regions, service TTLs. Everything starts at

@@ -261,14 +261,6 @@ bool steer_shape_uses_asn(const struct steer_shape *s)
            (s->latency && steer_latency_uses_asn(s->latency));
 }
 
-bool steer_shape_uses_place(const struct steer_shape *s)
-{
-    for (uint32_t i = 0; i < s->policy.n; i++)
-        if (s->policy.step[i].kind <= STEP_LATENCY)
-            return true;
-    return false;
-}
-
 bool steer_shape_names(const struct steer_shape *s, uint32_t own)
 {
     return own != GEO_NONE && ((s->map && steer_map_names(s->map, s->base, own)) ||

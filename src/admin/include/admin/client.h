@@ -21,5 +21,4 @@ enum err admin_stream_open(const char *path, const json_t *request, int64_t time
  * time. */
 enum err admin_stream_next(struct admin_stream *s, int64_t timeout_ms, json_t **line,
                            struct diag *diag) WARN_UNUSED;
-int admin_stream_fd(const struct admin_stream *s); /* to poll beside something else */
-void admin_stream_close(struct admin_stream **s);  /* NULL left behind; NULL accepted */
+void admin_stream_close(struct admin_stream **s); /* NULL left behind; NULL accepted */

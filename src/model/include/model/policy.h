@@ -35,7 +35,6 @@ struct policy { /* the chooser is always the last step */
     uint8_t n;
 };
 
-const char *policy_step_name(enum policy_step_kind kind);
 /* where is what the message starts with, "policy" or "services[2].policy". */
 enum err policy_parse(const char *text, const char *where, struct policy *out,
                       struct diag *diag) WARN_UNUSED;

@@ -63,8 +63,7 @@ struct steer_trace {
 
 void steer_order(const struct steer_shape *s, const struct geo_spot *spot, struct steer_row *out,
                  const struct steer_trace *trace);
-/* The two parts of a spot that can matter to a shape: others may be ignored when memoising. */
+/* Does the AS number of a spot matter to a shape? Else it may be ignored when memoising. */
 bool steer_shape_uses_asn(const struct steer_shape *s);
-bool steer_shape_uses_place(const struct steer_shape *s);
 /* Does a `net:` rule or a latency network of this shape contain the spot's own network? */
 bool steer_shape_names(const struct steer_shape *s, uint32_t own);
