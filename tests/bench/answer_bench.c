@@ -1,4 +1,4 @@
-/* answer_bench SERVICES POLICY [MMDB]: whole answers in process: ns per answer over random names and
+/* answer_bench SERVICES POLICY [MMDB|- [ROUNDS]]: whole answers in process: ns per answer over random names and
  * client subnets, beside the parse alone, with compile time and memory. A figure, not a test. */
 #include "answer/answer.h"
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define QUERIES 65536u
-#define ROUNDS 40u
+#define ROUNDS_USUAL 40u
 
 static double now_s(void)
 {
@@ -108,7 +108,8 @@ static size_t answer_some(struct answer_worker *w, const struct snapshot *s, con
 int main(int argc, char **argv)
 {
     unsigned services = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
-    const char *policy = argc > 2 ? argv[2] : "geo", *mmdb = argc > 3 ? argv[3] : NULL;
+    const char *policy = argc > 2 ? argv[2] : "geo", *mmdb = argc > 3 && strcmp(argv[3], "-") != 0 ? argv[3] : NULL;
+    unsigned rounds = argc > 4 ? (unsigned)atoi(argv[4]) : ROUNDS_USUAL;
     struct diag diag = {0};
     char text[512];
     char *config = make_config(services, policy, mmdb);
@@ -149,7 +150,7 @@ int main(int argc, char **argv)
     size_t bytes = 0;
     for (unsigned pass = 0; pass < 2; pass++) {
         t0 = now_s();
-        for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned round = 0; round < rounds; round++)
             for (unsigned i = 0; i < QUERIES; i += ANSWER_BATCH_MAX)
                 bytes += answer_some(&w, s, &packets[i]);
         t1 = now_s();
@@ -157,15 +158,15 @@ int main(int argc, char **argv)
     double parse = now_s();
     struct dns_query q;
     unsigned sink = 0;
-    for (unsigned round = 0; round < ROUNDS; round++)
+    for (unsigned round = 0; round < rounds; round++)
         for (unsigned i = 0; i < QUERIES; i++)
             sink += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
     parse = now_s() - parse;
     printf(
         "%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
         "%u noerror\n",
-        policy, services, (t1 - t0) * 1e9 / (QUERIES * ROUNDS), parse * 1e9 / (QUERIES * ROUNDS),
-        (double)bytes / (2.0 * QUERIES * ROUNDS), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
+        policy, services, (t1 - t0) * 1e9 / (QUERIES * rounds), parse * 1e9 / (QUERIES * rounds),
+        (double)bytes / (2.0 * QUERIES * rounds), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
     snapshot_unref(&again);
     snapshot_unref(&s);
     snapshot_cache_destroy(&cache);
