@@ -101,6 +101,7 @@ static void decide_empty(const struct snapshot *s, struct answer_plan *p)
     if (p->steer.why == STEER_WHY_FENCED_OFF) {
         p->kind = PLAN_ERROR;
         p->rcode = DNS_SERVFAIL;
+        p->ede = DNS_EDE_OTHER;
         p->aa = false;
         return;
     }
@@ -192,18 +193,52 @@ static bool end_chain(struct answer_plan *p)
     return false;
 }
 
+/* Is the service at the hit all that the name can have, whatever its zone's file says? Only beside a
+ * service at the apex may the file have records of other types. */
+static bool service_is_all(const struct snapshot *s, struct zone_hit hit, uint16_t type)
+{
+    const struct zone_node *n = &s->tree.nodes[hit.node];
+    if (hit.kind != ZONE_HIT_NODE || n->service == ZONE_NONE || hit.zone != n->zone)
+        return false;
+    return n->parent != ZONE_NONE || type == DNS_A || type == DNS_AAAA || type == DNS_ANY;
+}
+
+/* A zone whose file cannot be read. If it never was, what it holds beside its services is not known,
+ * and neither NXDOMAIN nor NODATA may be said (RFC 2308 §7.1: a failure is no denial). An alias that
+ * leads here is answered; what it leads to is for the next question to fail at. A file that can no
+ * longer be read leaves the old records in use, with a remark. True: decided. */
+static bool decide_unread(const struct zone_apex *apex, struct answer_plan *p)
+{
+    if (!apex->unready) {
+        p->ede = DNS_EDE_STALE_ANSWER;
+        return false;
+    }
+    p->kind = p->chain_n ? PLAN_OUTSIDE : PLAN_ERROR;
+    p->aa = p->chain_n > 0;
+    p->rcode = p->chain_n ? DNS_NOERROR : DNS_SERVFAIL;
+    p->ede = p->chain_n ? p->ede : DNS_EDE_NOT_READY;
+    return true;
+}
+
 /* What a hit comes to; true when it is an alias that must be followed (link added, target set). */
 static bool decide_hit(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
                        struct rng *rng, struct zone_hit hit, const struct geo_client *known,
                        struct answer_plan *p)
 {
     p->node = hit.node;
-    if (hit.kind != ZONE_HIT_OUTSIDE)
+    if (hit.kind != ZONE_HIT_OUTSIDE) {
+        const struct zone_apex *apex = &s->tree.zones[hit.zone];
         p->zone = hit.zone;
+        if ((apex->unready || apex->stale) && !service_is_all(s, hit, q->qtype) &&
+            decide_unread(apex, p))
+            return false;
+    }
     switch (hit.kind) {
     case ZONE_HIT_OUTSIDE:
         p->kind = p->chain_n ? PLAN_OUTSIDE : PLAN_REFUSED;
         p->rcode = p->chain_n ? DNS_NOERROR : DNS_REFUSED;
+        if (!p->chain_n)
+            p->ede = DNS_EDE_NOT_AUTHORITATIVE;
         return false;
     case ZONE_HIT_DELEGATION:
         p->kind = PLAN_REFERRAL;
@@ -274,6 +309,7 @@ static void plan_init(struct answer_plan *p)
 {
     p->kind = PLAN_REFUSED;
     p->rcode = DNS_NOERROR;
+    p->ede = DNS_EDE_NONE;
     p->aa = false;
     p->node = p->zone = p->rrset = p->service = p->asked_service = ZONE_NONE;
     p->ttl = 0;

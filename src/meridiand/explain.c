@@ -288,7 +288,8 @@ void op_explain(void *ctx, struct admin_request *r)
     json_object_set_new(o, "ttl", json_integer(p->ttl));
     json_object_set_new(o, "scope", json_integer(p->scope));
     if (p->zone != ZONE_NONE)
-        add_stepf(steps, "find", "zone %s", s->model->zones[p->zone].name);
+        add_stepf(steps, "find", "zone %s%s", s->model->zones[p->zone].name,
+                  s->tree.zones[p->zone].unready ? ", whose file could not be read yet" : "");
     if (p->located)
         explain_service(s, p, o, steps);
     json_object_set_new(o, "steps", steps);

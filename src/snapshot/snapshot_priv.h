@@ -28,6 +28,7 @@ struct zone_entry {
     struct zone_records *records;
     struct zone_entry *before; /* what was read before: comes back should the compilation fail */
     bool used, fresh;
+    bool stale; /* the file was looked at again and could not be read */
 };
 
 struct snapshot_cache {

@@ -99,11 +99,10 @@ static enum err remember(struct snapshot_cache *c, struct zone_entry *e, struct 
 }
 
 /* The records of a zone's file; NULL without one. With keep_zones a file that cannot be read leaves
- * what was read before, or an empty zone when nothing was. */
-static enum err get_records(struct compile *c, const struct model_zone *z,
-                            const struct zone_records **out)
+ * what was read before (stale), or a zone that knows only its services (unready). */
+static enum err get_records(struct compile *c, const struct model_zone *z, struct zone_input *in)
 {
-    *out = NULL;
+    in->records = NULL;
     if (!z->file)
         return ERR_OK;
     struct zone_entry *old = cached(c->cache, z), *fresh = NULL;
@@ -116,12 +115,16 @@ static enum err get_records(struct compile *c, const struct model_zone *z,
             if (e)
                 return diag_error(c->diag, e, "", "out of memory for zone %s", z->name);
             old = fresh;
+        } else if (old) {
+            old->stale = true;
         }
     }
     if (old) {
         old->used = true;
-        *out = old->records;
+        in->records = old->records;
+        in->stale = old->stale;
     }
+    in->unready = !old;
     return ERR_OK;
 }
 
@@ -312,7 +315,7 @@ enum err compile_zones(struct compile *c)
     enum err e = zones && services ? ERR_OK : ERR_NOMEM, first = ERR_OK;
     for (uint32_t i = 0; !e && i < m->zones_n; i++) {
         CHECK(dns_name_from_text(m->zones[i].name, &zones[i].name));
-        enum err one = get_records(c, &m->zones[i], &zones[i].records);
+        enum err one = get_records(c, &m->zones[i], &zones[i]);
         if (one)
             first = one; /* the next zone's findings are wanted too */
         e = make_extra(c, &m->zones[i], &zones[i]);

@@ -159,7 +159,9 @@ static void zones_add(struct tree_build *b)
                                         .soa = ZONE_NONE,
                                         .ns = ZONE_NONE,
                                         .parent = ZONE_NONE,
-                                        .name_len = name->len};
+                                        .name_len = name->len,
+                                        .unready = b->zones[z].unready,
+                                        .stale = b->zones[z].stale};
     }
 }
 

@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 
+import dns.rcode
+
 import common
 from common import EU, NAME, US, lab
 
@@ -239,6 +241,10 @@ def test_a_start_with_a_bad_zone_file_serves_the_rest_and_says_so(t):
     d = t.daemon()
     assert lab.rdata(d.ask(NAME)) == [EU]
     assert "gslb.zone:6" in d.log()
+    for name, type in (("static", "A"), ("absent", "A"), ("", "MX"), ("", "SOA")):
+        r = d.ask((name + "." if name else "") + "gslb.example", type)
+        assert r.rcode() == dns.rcode.SERVFAIL and not r.authority, "%s %s:\n%s" % (name, type, r)
+    assert "could not be read yet" in d.meridian("explain static.gslb.example").stdout
     t.write("gslb.zone", ZONE_TEXT % "192.0.2.5")
     d.meridian("reload")
     assert static(d) == ["192.0.2.5"]

@@ -57,7 +57,7 @@ enum answer_kind { /* what the last name of the chain came to */
                    PLAN_NODATA,
                    PLAN_NXDOMAIN,
                    PLAN_REFERRAL,
-                   PLAN_OUTSIDE, /* the chain left our zones */
+                   PLAN_OUTSIDE, /* the chain left our zones, or for one that is not ready */
                    PLAN_REFUSED,
                    PLAN_ERROR /* rcode says which */
 };
@@ -71,6 +71,7 @@ struct answer_link { /* a CNAME (or DNAME with its synthesised CNAME) on the way
 struct answer_plan {
     enum answer_kind kind;
     unsigned rcode;
+    uint16_t ede; /* enum dns_ede: why, for a client that knows RFC 8914; DNS_EDE_NONE */
     bool aa;
     uint32_t node, zone;
     uint32_t rrset;         /* PLAN_RRSET; PLAN_REFERRAL: the NS set */

@@ -44,6 +44,14 @@ enum dns_rcode {
     DNS_BADVERS = 16,
     DNS_BADCOOKIE = 23
 };
+enum dns_ede { /* extended errors, RFC 8914 §4 */
+               DNS_EDE_OTHER = 0,
+               DNS_EDE_STALE_ANSWER = 3,
+               DNS_EDE_NOT_READY = 14,
+               DNS_EDE_PROHIBITED = 18,
+               DNS_EDE_NOT_AUTHORITATIVE = 20
+};
+#define DNS_EDE_NONE 0xffff /* of our own: there is nothing to say */
 enum dns_option { DNS_OPTION_NSID = 3 /* RFC 5001 */, DNS_OPTION_ECS = 8 /* RFC 7871 */ };
 
 #define DNS_HEADER_BYTES 12

@@ -52,6 +52,8 @@ struct zone_apex {
     uint32_t parent; /* the zone of ours that this one is cut from, ZONE_NONE if none: it answers a
                       * DS query at this apex, RFC 4035 §3.1.4.1 */
     uint8_t name_len;
+    bool unready; /* its file was never read: only its services are known */
+    bool stale;   /* its file cannot be read: the records are those of before */
 };
 
 struct zone_tree {
@@ -77,6 +79,7 @@ struct zone_input {
     const struct zone_rrset *extra; /* SOA, NS, glue made from the database; used per (owner, type)
                                      * only where records has no such RRset */
     size_t extra_n;
+    bool unready, stale; /* for struct zone_apex */
 };
 struct zone_service_input {
     struct dns_name name;
