@@ -1,6 +1,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,16 +41,20 @@ bool ip_equal(const struct ip *a, const struct ip *b)
     return ip_compare(a, b) == 0;
 }
 
+/* The upper len bits of a word that lies in network order. */
+static uint64_t upper_bits_be(unsigned len)
+{
+    uint64_t mask = len == 0 ? 0 : len >= 64 ? UINT64_MAX : ~(UINT64_MAX >> len);
+    return htobe64(mask);
+}
+
 void ip_mask(struct ip *ip, unsigned len)
 {
-    for (unsigned i = 0; i < 16; i++) {
-        if (len >= 8)
-            len -= 8;
-        else {
-            ip->b[i] &= (uint8_t)(0xff00u >> len);
-            len = 0;
-        }
-    }
+    uint64_t half[2];
+    memcpy(half, ip->b, sizeof half);
+    half[0] &= upper_bits_be(len);
+    half[1] &= upper_bits_be(len > 64 ? len - 64 : 0);
+    memcpy(ip->b, half, sizeof half);
 }
 
 static bool parse_number(const char *text, unsigned max, unsigned *out)

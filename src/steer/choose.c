@@ -16,6 +16,11 @@ enum level {                  /* which endpoints count, one after the other unti
              LEVEL_OPEN_DRAINED
 };
 
+struct client_hash { /* taken when it is first asked for: mostly nobody does */
+    bool taken;
+    uint64_t value;
+};
+
 struct choice {
     const struct steer_tables *t;
     const struct steer_service *svc;
@@ -24,6 +29,7 @@ struct choice {
     uint8_t family;
     const struct steer_client *client;
     struct steer_plan *plan;
+    struct client_hash *hash;
 };
 
 struct group { /* items [first, end) of the row */
@@ -43,6 +49,20 @@ static inline uint32_t word_avail(uint32_t w)
 static inline uint32_t min32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+static uint64_t client_hash(const struct choice *c)
+{
+    if (!c->hash->taken)
+        *c->hash = (struct client_hash){
+            true, steer_hash_client(&c->client->network, c->client->network_len)};
+    return c->hash->value;
+}
+
+/* Only what is between 0 and 1 needs the hash. */
+static inline bool stays(const struct choice *c, uint64_t region_hash, uint32_t avail)
+{
+    return avail >= AVAIL_FULL || (avail > 0 && steer_stays(client_hash(c), region_hash, avail));
 }
 
 static inline const struct steer_site *site_of(const struct choice *c, uint16_t item)
@@ -205,7 +225,7 @@ static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end
             continue;
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, item, steer_rendezvous_cost(c->client->hash, s->hash),
+        consider(&best, item, steer_rendezvous_cost(client_hash(c), s->hash),
                  site_weight(c, s, level));
     }
     return (uint16_t)(best.index == STEER_NONE ? end : best.index);
@@ -220,7 +240,7 @@ static uint32_t pick_sticky(const struct choice *c, uint16_t first, uint16_t end
     EACH_CANDIDATE(c, item, item + 1, level, {
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, i, steer_rendezvous_cost(c->client->hash, e->hash), weight);
+        consider(&best, i, steer_rendezvous_cost(client_hash(c), e->hash), weight);
     })
     return best.index;
 }
@@ -331,7 +351,7 @@ static bool choose_one(const struct choice *c)
         bool alone = home.end == home.first + 1 && site->endpoint_n == 1;
         if (alone ? avail > 0 && avail < AVAIL_FULL : any_fraction(c, home))
             c->plan->hashed = true;
-        if (steer_stays(c->client->hash, site->hash, avail))
+        if (stays(c, site->hash, avail))
             return answer_one(c->plan, e, STEER_WHY_HOME);
         if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
@@ -347,7 +367,7 @@ static bool collect(const struct choice *c, struct group g, enum level level, bo
 {
     EACH_CANDIDATE(c, g.first, g.end, level, {
         bool out = (b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) != 0;
-        if (staying && (out || !steer_stays(c->client->hash, site->hash, b.avail)))
+        if (staying && (out || !stays(c, site->hash, b.avail)))
             continue;
         if (c->plan->n < STEER_ANSWERS_MAX)
             c->plan->endpoint[c->plan->n++] = i;
@@ -436,13 +456,15 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
                   uint16_t row_n, enum steer_family family, const struct steer_client *client,
                   struct steer_plan *out)
 {
+    struct client_hash hash = {.taken = false};
     const struct choice c = {.t = t,
                              .svc = &t->service[service],
                              .row = row,
                              .row_n = row_n,
                              .family = (uint8_t)family,
                              .client = client,
-                             .plan = out};
+                             .plan = out,
+                             .hash = &hash};
     out->n = 0;
     out->hashed = false;
     out->why = STEER_WHY_NO_TYPE;

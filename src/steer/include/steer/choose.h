@@ -95,7 +95,8 @@ struct steer_plan {
 };
 
 struct steer_client {
-    uint64_t hash; /* steer_hash_client */
+    struct ip network; /* what its hash covers, network_len bits (steer_hash_client) */
+    uint8_t network_len;
     struct rng *rng;
     uint64_t allowed; /* bit per region: a fence binds also where on-empty leads; else all ones */
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
