@@ -20,11 +20,14 @@ void answer_worker_init(struct answer_worker *w, unsigned index, uint64_t seed)
     rng_seed(&w->rng, seed);
 }
 
-/* Single writer: a plain add, visible to the reader without tearing. */
-static inline void count64(_Atomic uint64_t *c)
+const char *answer_counter_name(enum answer_counter c)
 {
-    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    static const char *const names[] = {
+#define COUNTER(name, text) #name,
+#include "answer/counters.def"
+#undef COUNTER
+    };
+    return (unsigned)c < ANSWER_COUNTERS ? names[c] : "?";
 }
 
 static inline void count32(_Atomic uint32_t *c)
@@ -42,75 +45,148 @@ static void tally(struct answer_worker *w, const struct snapshot *s, const struc
         count32(&t->fail_open[p->service]);
 }
 
-/* An answer that is only an rcode: header, question where one was read, OPT where one was asked. */
-static size_t answer_error(const struct snapshot *s, const struct dns_query *q,
-                           const struct answer_request *r, unsigned rcode)
+/* One query on its way through a batch. */
+struct underway {
+    struct dns_query q;
+    enum dns_parse parsed;
+    struct answer_screened screened;
+    uint32_t service; /* at the name, ZONE_NONE */
+    struct answer_known known;
+};
+
+/* What goes into an OPT whatever the answer is. */
+static struct dns_opt_reply opt_of(const struct answer_worker *w, const struct snapshot *s,
+                                   const struct answer_request *r, const struct underway *u)
 {
-    struct dns_writer w;
-    struct dns_opt_reply opt = {.rcode = rcode, .nsid = s->nsid, .nsid_len = s->nsid_len};
-    struct dns_reply_flags flags = {.rcode = rcode};
-    dns_writer_begin(&w, r->out, r->cap, r->msg, q);
-    dns_writer_opt(&w, q, &opt);
-    return dns_writer_finish(&w, q, &flags);
+    struct dns_opt_reply opt = {.nsid = s->nsid, .nsid_len = s->nsid_len, .ede = DNS_EDE_NONE};
+    if (u->screened.cookie)
+        opt.cookie = u->screened.cookie_reply;
+    if (u->q.keepalive && r->tcp) /* RFC 7828 §3.2.2: never over UDP */
+        opt.keepalive_100ms = w->tcp_idle_100ms;
+    return opt;
 }
 
-static size_t answer_odd(struct answer_worker *w, const struct snapshot *s, struct dns_query *q,
-                         const struct answer_request *r, enum dns_parse parsed)
+/* An answer that is only an rcode: header, question where one was read, OPT where one was asked. */
+static size_t answer_bare(struct answer_worker *w, const struct snapshot *s,
+                          const struct answer_request *r, const struct underway *u, unsigned rcode,
+                          uint16_t ede, bool tc)
 {
-    switch (parsed) {
+    struct dns_writer writer;
+    struct dns_opt_reply opt = opt_of(w, s, r, u);
+    struct dns_reply_flags flags = {.rcode = rcode, .tc = tc};
+    opt.rcode = rcode;
+    opt.ede = ede;
+    opt.ede_text = answer_ede_text(ede);
+    dns_writer_begin(&writer, r->out, r->cap, r->msg, &u->q);
+    dns_writer_opt(&writer, &u->q, &opt);
+    return dns_writer_finish(&writer, &u->q, &flags);
+}
+
+static size_t answer_counted(struct answer_worker *w, const struct snapshot *s,
+                             const struct answer_request *r, const struct underway *u,
+                             unsigned rcode, enum answer_outcome outcome)
+{
+    answer__count(&w->outcome[outcome]);
+    return answer_bare(w, s, r, u, rcode, DNS_EDE_NONE, false);
+}
+
+static size_t answer_odd(struct answer_worker *w, const struct snapshot *s, struct underway *u,
+                         const struct answer_request *r)
+{
+    switch (u->parsed) {
     case DNS_PARSE_OK:
     case DNS_PARSE_DROP:
         break;
     case DNS_PARSE_HEADER_ERROR:
-        q->has_question = false;
-        count64(&w->outcome[ANSWER_formerr]);
-        return answer_error(s, q, r, DNS_FORMERR);
+        u->q.has_question = false;
+        return answer_counted(w, s, r, u, DNS_FORMERR, ANSWER_formerr);
     case DNS_PARSE_FORMERR:
-        count64(&w->outcome[ANSWER_formerr]);
-        return answer_error(s, q, r, DNS_FORMERR);
+        return answer_counted(w, s, r, u, DNS_FORMERR, ANSWER_formerr);
     case DNS_PARSE_NOTIMP:
-        q->has_question = false;
-        count64(&w->outcome[ANSWER_notimp]);
-        return answer_error(s, q, r, DNS_NOTIMP);
+        u->q.has_question = false;
+        return answer_counted(w, s, r, u, DNS_NOTIMP, ANSWER_notimp);
     case DNS_PARSE_BADVERS:
-        count64(&w->outcome[ANSWER_badvers]);
-        return answer_error(s, q, r, DNS_BADVERS);
+        return answer_counted(w, s, r, u, DNS_BADVERS, ANSWER_badvers);
+    case DNS_PARSE_COOKIE:
+        if (s->guard.cookies)
+            return answer_counted(w, s, r, u, DNS_NOERROR, ANSWER_cookie);
+        return answer_counted(w, s, r, u, DNS_FORMERR, ANSWER_formerr);
     }
-    count64(&w->outcome[ANSWER_dropped]);
+    answer__count(&w->outcome[ANSWER_dropped]);
     return 0;
 }
 
-static size_t answer_parsed(struct answer_worker *w, const struct snapshot *s,
-                            const struct answer_request *r, struct dns_query *q,
-                            enum dns_parse parsed, const struct answer_known *known)
+/* A limit was met. Who is there after all may ask by TCP, or with the cookie that he gets; nobody
+ * gets more octets than he sent, or nearly so. */
+static size_t answer_limited(struct answer_worker *w, const struct snapshot *s,
+                             const struct underway *u, const struct answer_request *r,
+                             enum answer_gate gate)
+{
+    if (gate == GATE_DROP || !u->q.has_question || u->parsed != DNS_PARSE_OK) {
+        answer__count(&w->outcome[ANSWER_limited_dropped]);
+        return 0;
+    }
+    answer__count(&w->outcome[ANSWER_limited_slipped]);
+    if (u->screened.cookie)
+        return answer_bare(w, s, r, u, DNS_BADCOOKIE, DNS_EDE_NONE, false);
+    return answer_bare(w, s, r, u, DNS_NOERROR, DNS_EDE_NONE, true);
+}
+
+static size_t answer_decided(struct answer_worker *w, const struct snapshot *s, struct underway *u,
+                             const struct answer_request *r)
 {
     struct answer_plan plan;
     enum answer_outcome outcome;
-    if (parsed != DNS_PARSE_OK)
-        return answer_odd(w, s, q, r, parsed);
-    answer__decide(s, q, &r->source, &w->rng, known, &plan);
-    size_t len = answer_encode(s, q, r, &plan, &outcome);
-    count64(&w->outcome[outcome]);
-    if (q->ecs.present && q->ecs.source > 0)
-        count64(&w->with_subnet);
+    answer__decide(s, &u->q, &r->source, &w->rng, &u->known, &plan);
+    if (u->screened.limited) {
+        enum answer_gate gate = answer__same(w, s, r, &u->q, &plan, plan.kind);
+        if (gate != GATE_OPEN)
+            return answer_limited(w, s, u, r, gate);
+    }
+    struct dns_opt_reply opt = opt_of(w, s, r, u);
+    size_t len = answer_encode(
+        s, &u->q, r, &plan, &opt,
+        u->screened.verified ? s->guard.udp_size : s->guard.udp_size_unverified, &outcome);
+    answer__count(&w->outcome[outcome]);
+    if (u->q.ecs.used > 0)
+        answer__count(&w->counter[ANSWER_COUNT_queries_with_subnet]);
     if (plan.kind == PLAN_SERVICE)
         tally(w, s, &plan);
     return len;
 }
 
-/* One query on its way through a batch. */
-struct underway {
-    struct dns_query q;
-    enum dns_parse parsed;
-    uint32_t service; /* at the name, ZONE_NONE */
-    struct answer_known known;
-};
+#define SAME_ODD 64u /* kinds of limit beside those of plans */
+
+static size_t answer_one(struct answer_worker *w, const struct snapshot *s, struct underway *u,
+                         const struct answer_request *r)
+{
+    const struct answer_screened *screened = &u->screened;
+    if (screened->gate == GATE_DROP || screened->gate == GATE_SLIP)
+        return answer_limited(w, s, u, r, screened->gate);
+    bool odd = u->parsed != DNS_PARSE_OK;
+    if (!odd && screened->gate == GATE_OPEN)
+        return answer_decided(w, s, u, r);
+    if (screened->limited && answer__same(w, s, r, &u->q, NULL, SAME_ODD + u->parsed) != GATE_OPEN)
+        return answer_limited(w, s, u, r, GATE_DROP);
+    if (odd)
+        return answer_odd(w, s, u, r);
+    answer__count(&w->outcome[ANSWER_refused]);
+    return answer_bare(w, s, r, u, DNS_REFUSED, DNS_EDE_PROHIBITED, false);
+}
+
+/* RFC 7828 §3.1: only a server says how long; by UDP the option means nothing. */
+static void parse(const struct answer_request *r, struct underway *u)
+{
+    u->parsed = dns_query_parse(r->msg, r->len, &u->q);
+    if (u->q.keepalive_bad && r->tcp && u->parsed == DNS_PARSE_OK)
+        u->parsed = DNS_PARSE_FORMERR;
+}
 
 static void find(const struct snapshot *s, struct underway *u)
 {
     u->service = ZONE_NONE;
     u->known.located = false;
-    if (u->parsed != DNS_PARSE_OK || answer__elsewhere(&u->q))
+    if (u->parsed != DNS_PARSE_OK || u->screened.gate != GATE_OPEN || answer__elsewhere(&u->q))
         return;
     u->known.hit = zone_tree_find(&s->tree, &u->q);
     if (u->known.hit.kind != ZONE_HIT_NODE && u->known.hit.kind != ZONE_HIT_WILDCARD)
@@ -136,8 +212,7 @@ static void fetch(const struct snapshot *s, const struct answer_request *r,
     __builtin_prefetch(&s->steer.endpoint[endpoint]);
     __builtin_prefetch(&s->steer.board.endpoint[endpoint]);
     __builtin_prefetch(&s->steer.board.ttl[u->service]);
-    geo_view_prefetch(s->services[u->service].view->map,
-                      u->q.ecs.present && u->q.ecs.source ? &u->q.ecs.ip : &r->source);
+    geo_view_prefetch(s->services[u->service].view->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
 }
 
 void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answer_request *r,
@@ -145,7 +220,10 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
 {
     struct underway under[ANSWER_BATCH_MAX];
     for (size_t i = 0; i < n; i++)
-        under[i].parsed = dns_query_parse(r[i].msg, r[i].len, &under[i].q);
+        parse(&r[i], &under[i]);
+    for (size_t i = 0; i < n; i++)
+        answer__screen(w, s, &r[i], &under[i].q, under[i].parsed != DNS_PARSE_DROP,
+                       &under[i].screened);
     for (size_t i = 0; i < n; i++)
         find(s, &under[i]);
     for (size_t i = 0; i < n; i++)
@@ -158,7 +236,7 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
         u->known.located = true;
     }
     for (size_t i = 0; i < n; i++)
-        r[i].out_len = answer_parsed(w, s, &r[i], &under[i].q, under[i].parsed, &under[i].known);
+        r[i].out_len = answer_one(w, s, &under[i], &r[i]);
 }
 
 size_t answer_query(struct answer_worker *w, const struct snapshot *s,

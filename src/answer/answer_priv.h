@@ -10,6 +10,37 @@ struct answer_known {
     struct geo_client client; /* for the view of the service at the hit's node, where located */
 };
 
+/* What was found out about a query before it was looked at, screen.c. */
+enum answer_gate { GATE_OPEN, GATE_DENIED, GATE_DROP, GATE_SLIP };
+struct answer_screened {
+    enum answer_gate gate;
+    bool verified; /* by a server cookie of ours: the client has that address */
+    bool limited;  /* rate limits hold for it */
+    bool cookie;   /* one goes back */
+    uint8_t cookie_reply[COOKIE_REPLY_BYTES];
+};
+/* What the limits and lists of s make of it; cuts the client subnet to what is believed. Cheap where
+ * nothing is set. */
+void answer__screen(struct answer_worker *w, const struct snapshot *s,
+                    const struct answer_request *r, struct dns_query *q, bool readable,
+                    struct answer_screened *out);
+/* The limit on answers that are the same: what becomes of this one. plan NULL: no decision was made,
+ * and what says which error it is. */
+enum answer_gate answer__same(struct answer_worker *w, const struct snapshot *s,
+                              const struct answer_request *r, const struct dns_query *q,
+                              const struct answer_plan *plan, unsigned what);
+/* Fewer bits of a client subnet may be used than were given (RFC 7871 §7.1.2). */
+void answer__bound_subnet(const struct snapshot_guard *g, struct dns_ecs *ecs);
+
+/* Single writer: a plain add, visible to the reader without tearing. */
+static inline void answer__count(_Atomic uint64_t *c)
+{
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/* Class CH: false where there is nothing to be said. chaos.c */
+bool answer__chaos(const struct snapshot *s, const struct dns_query *q, const char **text);
 /* A class or type that no name is looked up for. */
 bool answer__elsewhere(const struct dns_query *q);
 void answer__locate(const struct dns_query *q, const struct ip *source,

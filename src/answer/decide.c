@@ -1,7 +1,6 @@
 /* From a question to a plan: find, locate, steer. */
 #include "answer_priv.h"
 
-#include "base/hash.h"
 #include "model/model.h"
 
 #include <string.h>
@@ -51,9 +50,11 @@ void answer__locate(const struct dns_query *q, const struct ip *source,
                     const struct snapshot_view *view, struct geo_client *out)
 {
     struct geo_client_in in = {.source = *source};
-    if (q->ecs.present && q->ecs.source > 0) {
+    if (q->ecs.used > 0) {
         in.subnet = q->ecs.ip;
-        in.subnet_len = q->ecs.source;
+        in.subnet_len = q->ecs.used;
+        if (q->ecs.used < q->ecs.source)
+            ip_mask(&in.subnet, q->ecs.used);
     }
     *out = geo_client_locate(view->map, &in);
 }
@@ -61,6 +62,13 @@ void answer__locate(const struct dns_query *q, const struct ip *source,
 static uint8_t longer(uint8_t a, uint8_t b)
 {
     return a > b ? a : b;
+}
+
+/* Clients are told apart by no more bits than are used, so that no scope need be longer. */
+static uint8_t bounded(const struct snapshot *s, const struct dns_query *q, uint8_t scope)
+{
+    uint8_t max = q->ecs.ip.family == 4 ? s->guard.subnet_max_v4 : s->guard.subnet_max_v6;
+    return scope < max ? scope : max;
 }
 
 /* One service's word; the plan's scope only ever grows. known: where the client is for this service,
@@ -75,13 +83,15 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     else
         answer__locate(q, source, view, &p->client);
     const struct snapshot_row *row = &view->rows[p->client.class];
-    client->hash = steer_hash_client(&p->client.network, p->client.network_len);
+    client->network = p->client.network;
+    client->network_len = p->client.network_len;
     steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
     /* Where all clients are steered alike and no hash decides, the answer is everybody's. */
     if (view->rows_n > 1 || p->steer.hashed)
         p->scope = longer(p->scope, p->client.scope);
     if (p->steer.hashed)
         p->scope = longer(p->scope, p->client.hash_scope);
+    p->scope = bounded(s, q, p->scope);
     p->row = *row;
     client->allowed &= row->fence;
     p->service = service;
@@ -314,6 +324,7 @@ static void plan_init(struct answer_plan *p)
     p->node = p->zone = p->rrset = p->service = p->asked_service = ZONE_NONE;
     p->ttl = 0;
     p->scope = 0;
+    p->chaos = NULL;
     p->chain_n = 0;
     p->target_len = 0;
     p->located = false;
@@ -330,6 +341,11 @@ void answer__decide(const struct snapshot *s, const struct dns_query *q, const s
                     struct rng *rng, const struct answer_known *known, struct answer_plan *p)
 {
     plan_init(p);
+    if (answer__chaos(s, q, &p->chaos)) {
+        p->kind = PLAN_CHAOS;
+        p->aa = true;
+        return;
+    }
     if (answer__elsewhere(q)) {
         p->rcode = q->qtype == DNS_MAILA || q->qtype == DNS_MAILB ? DNS_NOTIMP : DNS_REFUSED;
         return;
@@ -350,7 +366,9 @@ void answer_decide(const struct snapshot *s, const struct dns_query *q, const st
                    struct rng *rng, struct answer_plan *p)
 {
     struct answer_known known = {.located = false};
+    struct dns_query bounded_q = *q;
+    answer__bound_subnet(&s->guard, &bounded_q.ecs);
     if (!answer__elsewhere(q))
         known.hit = zone_tree_find(&s->tree, q);
-    answer__decide(s, q, source, rng, &known, p);
+    answer__decide(s, &bounded_q, source, rng, &known, p);
 }

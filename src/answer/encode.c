@@ -129,6 +129,16 @@ static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
     }
 }
 
+/* RFC 4892: one TXT record of class CH, which nobody need keep. */
+static void put_chaos(struct encoder *e)
+{
+    uint8_t text[256];
+    size_t len = strlen(e->p->chaos);
+    text[0] = (uint8_t)len; /* settings are texts of at most 255 octets */
+    memcpy(text + 1, e->p->chaos, len);
+    dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, NULL, 0, DNS_TXT, 0, text, 1 + len);
+}
+
 static enum answer_outcome put_plan(struct encoder *e)
 {
     const struct answer_plan *p = e->p;
@@ -142,6 +152,9 @@ static enum answer_outcome put_plan(struct encoder *e)
         put_rrset(e, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, &rrsets[p->rrset]);
         return ANSWER_noerror;
     case PLAN_OUTSIDE:
+        return ANSWER_noerror;
+    case PLAN_CHAOS:
+        put_chaos(e);
         return ANSWER_noerror;
     case PLAN_NODATA:
         put_soa(e);
@@ -161,33 +174,44 @@ static enum answer_outcome put_plan(struct encoder *e)
     return ANSWER_servfail;
 }
 
-static size_t finish(struct encoder *e, bool tc)
+const char *answer_ede_text(uint16_t ede)
 {
-    struct dns_opt_reply opt = {.rcode = e->p->rcode,
-                                .ecs_scope = e->p->scope,
-                                .nsid = e->s->nsid,
-                                .nsid_len = e->s->nsid_len};
-    dns_writer_opt(&e->w, e->q, &opt);
-    struct dns_reply_flags flags = {.aa = e->p->aa, .tc = tc, .rcode = e->p->rcode};
-    return dns_writer_finish(&e->w, e->q, &flags);
+    switch (ede) {
+    case DNS_EDE_NONE:
+        return NULL;
+    case DNS_EDE_OTHER:
+        return "all that this client may use is switched off";
+    case DNS_EDE_STALE_ANSWER:
+        return "the zone file cannot be read any more";
+    case DNS_EDE_NOT_READY:
+        return "the zone file could not be read yet";
+    default:
+        return "";
+    }
 }
 
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
                      const struct answer_request *r, const struct answer_plan *p,
-                     enum answer_outcome *outcome)
+                     struct dns_opt_reply *opt, uint16_t udp_max, enum answer_outcome *outcome)
 {
     struct encoder e = {.s = s, .q = q, .p = p, .owner = DNS_OWNER_QNAME};
-    size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q);
+    size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q, udp_max);
     if (limit > r->cap)
         limit = r->cap;
-    size_t opt = dns_opt_size(q, s->nsid_len);
-    dns_writer_begin(&e.w, r->out, limit - opt, r->msg, q);
+    opt->rcode = p->rcode;
+    opt->ecs_scope = p->scope;
+    opt->ede = p->ede;
+    opt->ede_text = answer_ede_text(p->ede);
+    size_t reserved = dns_opt_size(q, opt);
+    dns_writer_begin(&e.w, r->out, limit - reserved, r->msg, q);
     *outcome = put_plan(&e);
     bool tc = e.w.overflow;
     if (tc) { /* RFC 2181 §9: what does not fit whole is not sent in part */
-        dns_writer_begin(&e.w, r->out, limit - opt, r->msg, q);
+        dns_writer_begin(&e.w, r->out, limit - reserved, r->msg, q);
         *outcome = ANSWER_truncated;
     }
     e.w.cap = limit;
-    return finish(&e, tc);
+    dns_writer_opt(&e.w, q, opt);
+    struct dns_reply_flags flags = {.aa = p->aa, .tc = tc, .rcode = p->rcode};
+    return dns_writer_finish(&e.w, q, &flags);
 }

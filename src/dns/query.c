@@ -25,7 +25,9 @@ static void query_reset(struct dns_query *q, const uint8_t *msg)
     q->labels = 0;
     q->qtype = q->qclass = 0;
     q->question_end = DNS_HEADER_BYTES;
-    q->edns = q->edns_do = q->nsid = false;
+    q->edns = q->edns_do = q->nsid = q->keepalive = q->keepalive_bad = false;
+    q->cookie_len = 0;
+    q->cookie_off = 0;
     q->edns_version = 0;
     q->udp_size = 0;
     q->ecs = (struct dns_ecs){0};
@@ -102,7 +104,7 @@ static bool ecs_read(const uint8_t *p, size_t len, struct dns_ecs *ecs)
         return false;
     ecs->present = true;
     ecs->family = (uint16_t)family;
-    ecs->source = (uint8_t)source;
+    ecs->source = ecs->used = (uint8_t)source;
     ecs->addr_octets = (uint8_t)octets;
     ecs->ip.family = family == 1 ? 4 : family == 2 ? 6 : 0;
     for (unsigned i = 0; i < octets; i++)
@@ -110,9 +112,52 @@ static bool ecs_read(const uint8_t *p, size_t len, struct dns_ecs *ecs)
     return true;
 }
 
-/* Options that we do not know are skipped (RFC 6891 §6.1.2). A second NSID says nothing new, a
- * second subnet would contradict the first. */
-static bool options_read(const uint8_t *p, const uint8_t *end, struct dns_query *q)
+/* RFC 7873 §5.2.2: a client cookie of 8 octets, alone or with a server cookie of 8 to 32. Of several
+ * options the first counts (§5.2). */
+static bool cookie_read(const uint8_t *msg, const uint8_t *p, size_t len, struct dns_query *q)
+{
+    if (q->cookie_len)
+        return true;
+    if (len != DNS_CLIENT_COOKIE_BYTES &&
+        (len < 2 * DNS_CLIENT_COOKIE_BYTES || len > DNS_COOKIE_BYTES_MAX))
+        return false;
+    q->cookie_len = (uint8_t)len;
+    q->cookie_off = (uint16_t)(p - msg);
+    return true;
+}
+
+/* Nothing fit to be sent back is kept of a subnet that is malformed, or comes a second time and would
+ * contradict the first. */
+static bool subnet_read(const uint8_t *p, size_t len, struct dns_query *q)
+{
+    if (!q->ecs.present && ecs_read(p, len, &q->ecs))
+        return true;
+    q->ecs = (struct dns_ecs){0};
+    return false;
+}
+
+static bool option_read(const uint8_t *msg, unsigned code, const uint8_t *p, size_t len,
+                        struct dns_query *q)
+{
+    switch (code) {
+    case DNS_OPTION_NSID: /* a second one says nothing new */
+        q->nsid = true;
+        return true;
+    case DNS_OPTION_ECS:
+        return subnet_read(p, len, q);
+    case DNS_OPTION_COOKIE:
+        return cookie_read(msg, p, len, q);
+    case DNS_OPTION_KEEPALIVE:
+        q->keepalive = true;
+        q->keepalive_bad |= len != 0;
+        return true;
+    default: /* unknown options are skipped, RFC 6891 §6.1.2 */
+        return true;
+    }
+}
+
+static bool options_read(const uint8_t *msg, const uint8_t *p, const uint8_t *end,
+                         struct dns_query *q)
 {
     while (p < end) {
         if (end - p < DNS_OPTION_BYTES)
@@ -121,26 +166,23 @@ static bool options_read(const uint8_t *p, const uint8_t *end, struct dns_query 
         p += DNS_OPTION_BYTES;
         if (n > (size_t)(end - p))
             return false;
-        if (code == DNS_OPTION_NSID)
-            q->nsid = true;
-        else if (code == DNS_OPTION_ECS && (q->ecs.present || !ecs_read(p, n, &q->ecs))) {
-            q->ecs = (struct dns_ecs){0}; /* nothing fit to be sent back */
+        if (!option_read(msg, code, p, n, q))
             return false;
-        }
         p += n;
     }
     return true;
 }
 
 /* rr is at the fixed part (TYPE...), known to lie within the message with its RDATA. */
-static bool opt_read(const uint8_t *rr, size_t rdlength, struct dns_query *q)
+static bool opt_read(const uint8_t *msg, const uint8_t *rr, size_t rdlength, struct dns_query *q)
 {
     q->edns = true;
     q->udp_size = get16(rr + 2);
     q->edns_version = rr[5];
     q->edns_do = rr[6] & 0x80;
     /* What the options of a later version look like is not ours to know: BADVERS answers it. */
-    return q->edns_version > 0 || options_read(rr + DNS_RR_BYTES, rr + DNS_RR_BYTES + rdlength, q);
+    return q->edns_version > 0 ||
+           options_read(msg, rr + DNS_RR_BYTES, rr + DNS_RR_BYTES + rdlength, q);
 }
 
 /* Everything behind the question, for the one OPT that may be there. Each record takes eleven
@@ -161,7 +203,7 @@ static bool records_read(const uint8_t *msg, size_t len, size_t at, struct dns_q
             /* RFC 6891 §6.1.1: one at most, in the additional section, owned by the root. */
             if (i < before_additional || msg[at] != 0 || q->edns)
                 return false;
-            ok = opt_read(msg + rr, rdlength, q);
+            ok = opt_read(msg, msg + rr, rdlength, q);
         }
         at = rr + DNS_RR_BYTES + rdlength;
     }
@@ -189,8 +231,10 @@ static enum dns_parse questions_wrong(const uint8_t *msg, size_t len, struct dns
     size_t at = questions_skip(msg, len);
     if (at == 0)
         return DNS_PARSE_HEADER_ERROR;
-    (void)records_read(msg, len, at, q); /* FORMERR already, RFC 9619 §4 */
-    return DNS_PARSE_FORMERR;
+    bool readable = records_read(msg, len, at, q);
+    if (get16(msg + 4) == 0 && readable && q->cookie_len)
+        return DNS_PARSE_COOKIE;
+    return DNS_PARSE_FORMERR; /* RFC 9619 §4 */
 }
 
 enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *q)
@@ -213,9 +257,9 @@ enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query 
     return q->edns_version > 0 ? DNS_PARSE_BADVERS : DNS_PARSE_OK;
 }
 
-uint16_t dns_query_udp_limit(const struct dns_query *q)
+uint16_t dns_query_udp_limit(const struct dns_query *q, uint16_t ours)
 {
     if (!q->edns || q->udp_size < DNS_UDP_PLAIN_MAX)
         return DNS_UDP_PLAIN_MAX;
-    return q->udp_size < DNS_UDP_EDNS_MAX ? q->udp_size : DNS_UDP_EDNS_MAX;
+    return q->udp_size < ours ? q->udp_size : ours;
 }

@@ -85,9 +85,46 @@ static size_t nsid_size(const struct dns_query *q, size_t nsid_len)
     return q->nsid && nsid_len > 0 ? DNS_OPTION_BYTES + nsid_len : 0;
 }
 
-size_t dns_opt_size(const struct dns_query *q, size_t nsid_len)
+#define COOKIE_BYTES (DNS_CLIENT_COOKIE_BYTES + DNS_SERVER_COOKIE_BYTES)
+
+size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt)
 {
-    return q->edns ? DNS_OPT_BYTES + nsid_size(q, nsid_len) + ecs_size(q) : 0;
+    if (!q->edns)
+        return 0;
+    size_t size = DNS_OPT_BYTES + nsid_size(q, opt->nsid_len) + ecs_size(q);
+    if (opt->cookie)
+        size += DNS_OPTION_BYTES + COOKIE_BYTES;
+    if (opt->keepalive_100ms)
+        size += DNS_OPTION_BYTES + 2;
+    if (opt->ede_text)
+        size += DNS_OPTION_BYTES + 2 + strlen(opt->ede_text);
+    return size;
+}
+
+static uint8_t *put_option(uint8_t *p, unsigned code, const void *bytes, size_t len)
+{
+    p = put16(p, code);
+    p = put16(p, (unsigned)len);
+    memcpy(p, bytes, len);
+    return p + len;
+}
+
+/* RFC 8914 §2: INFO-CODE and text, without a NUL at its end. */
+static uint8_t *put_ede(uint8_t *p, unsigned code, const char *text)
+{
+    size_t len = strlen(text);
+    p = put16(p, DNS_OPTION_EDE);
+    p = put16(p, (unsigned)(2 + len));
+    p = put16(p, code);
+    memcpy(p, text, len);
+    return p + len;
+}
+
+static uint8_t *put_keepalive(uint8_t *p, unsigned timeout_100ms)
+{
+    p = put16(p, DNS_OPTION_KEEPALIVE);
+    p = put16(p, 2);
+    return put16(p, timeout_100ms);
 }
 
 static uint8_t *put_ecs(uint8_t *p, const struct dns_ecs *ecs, uint8_t scope)
@@ -106,7 +143,7 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
 {
     if (!q->edns)
         return;
-    size_t size = dns_opt_size(q, opt->nsid_len);
+    size_t size = dns_opt_size(q, opt);
     uint8_t *p = take(w, size);
     if (!p)
         return;
@@ -117,14 +154,16 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
     *p++ = 0; /* our version, also in BADVERS: RFC 6891 §6.1.3 */
     p = put16(p, q->edns_do ? 0x8000 : 0);
     p = put16(p, (unsigned)(size - DNS_OPT_BYTES));
-    if (nsid_size(q, opt->nsid_len) > 0) {
-        p = put16(p, DNS_OPTION_NSID);
-        p = put16(p, (unsigned)opt->nsid_len);
-        memcpy(p, opt->nsid, opt->nsid_len);
-        p += opt->nsid_len;
-    }
+    if (nsid_size(q, opt->nsid_len) > 0)
+        p = put_option(p, DNS_OPTION_NSID, opt->nsid, opt->nsid_len);
     if (q->ecs.present)
-        put_ecs(p, &q->ecs, opt->ecs_scope);
+        p = put_ecs(p, &q->ecs, opt->ecs_scope);
+    if (opt->cookie)
+        p = put_option(p, DNS_OPTION_COOKIE, opt->cookie, COOKIE_BYTES);
+    if (opt->keepalive_100ms)
+        p = put_keepalive(p, opt->keepalive_100ms);
+    if (opt->ede_text)
+        put_ede(p, opt->ede, opt->ede_text);
     w->counts[DNS_SECTION_ADDITIONAL]++;
 }
 

@@ -241,6 +241,8 @@ static const char *kind_text(const struct answer_plan *p)
         return "alias";
     case PLAN_REFUSED:
         return "refused";
+    case PLAN_CHAOS:
+        return "chaos";
     case PLAN_ERROR:
         return "error";
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 struct worker_ctx {
     struct snapshot_hub *hub;
@@ -13,6 +14,17 @@ struct worker_ctx {
 };
 
 _Static_assert(NET_BATCH <= ANSWER_BATCH_MAX, "a batch of the net room is one of the answer room");
+
+/* To the kernel's tick, a few milliseconds: limits and cookies need no better, and it costs a few
+ * nanoseconds a batch. */
+static void tell_time(struct answer_worker *w)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    w->mono_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    w->wall_s = (uint32_t)t.tv_sec;
+}
 
 static void serve_batch(void *ctx, struct net_message *messages, size_t n)
 {
@@ -27,6 +39,7 @@ static void serve_batch(void *ctx, struct net_message *messages, size_t n)
                                        .out = m->out,
                                        .cap = m->out_cap};
     }
+    tell_time(w->answer);
     const struct snapshot *s = snapshot_hub_enter(w->hub, w->index);
     answer_batch(w->answer, s, r, n);
     snapshot_hub_leave(w->hub, w->index);
@@ -40,6 +53,31 @@ static uint64_t fresh_seed(void)
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         seed = (uint64_t)uv_hrtime();
     return seed;
+}
+
+static enum err fill_random(void *bytes, size_t len, struct diag *diag)
+{
+    if (getrandom(bytes, len, 0) == (ssize_t)len)
+        return ERR_OK;
+    return diag_error(diag, ERR_IO, "", "the system gives no random numbers");
+}
+
+/* A generator, a table of limits and the secrets of one worker; all have the same cookie key, since a
+ * client may come back to another. */
+static enum err worker_arm(struct answer_worker *w, unsigned index,
+                           const uint8_t cookie_key[COOKIE_SECRET_BYTES], unsigned idle_ms,
+                           struct diag *diag)
+{
+    answer_worker_init(w, index, fresh_seed());
+    memcpy(w->cookie_key, cookie_key, COOKIE_SECRET_BYTES);
+    unsigned idle_100ms = (idle_ms ? idle_ms : NET_TCP_IDLE_MS) / 100;
+    w->tcp_idle_100ms = (uint16_t)(idle_100ms < UINT16_MAX ? idle_100ms : UINT16_MAX);
+    size_t bytes = LIMIT_SLOTS * sizeof *w->limits.slot;
+    w->limits.slot = aligned_alloc(64, bytes);
+    if (!w->limits.slot)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory for the rate limits of a worker");
+    memset(w->limits.slot, 0, bytes);
+    return fill_random(w->limits.secret, sizeof w->limits.secret, diag);
 }
 
 static unsigned setting_number(const struct model *m, const char *key)
@@ -78,14 +116,19 @@ enum err serve_create(struct daemon *d, const struct model *effective, struct di
     config->tcp_clients_max = setting_number(effective, "tcp-clients");
     config->workers = d->workers;
     config->batch = serve_batch;
+    uint8_t cookie_key[COOKIE_SECRET_BYTES];
     enum err e = read_listen(effective, config, diag);
+    if (!e)
+        e = fill_random(cookie_key, sizeof cookie_key, diag);
     for (unsigned i = 0; !e && i < d->workers; i++) {
         struct worker_ctx *w = calloc(1, sizeof *w);
         d->answer[i] = aligned_alloc(128, sizeof(struct answer_worker));
+        if (d->answer[i])
+            memset(d->answer[i], 0, sizeof *d->answer[i]);
         if (!w || !d->answer[i])
             e = diag_error(diag, ERR_NOMEM, "", "out of memory for %u workers", d->workers);
         else {
-            answer_worker_init(d->answer[i], i, fresh_seed());
+            e = worker_arm(d->answer[i], i, cookie_key, config->tcp_idle_ms, diag);
             *w = (struct worker_ctx){.hub = d->hub, .answer = d->answer[i], .index = i};
         }
         config->batch_ctx[i] = w;
@@ -105,6 +148,8 @@ void serve_destroy(struct daemon *d)
 {
     net_server_destroy(&d->net);
     for (unsigned i = 0; i < d->workers; i++) {
+        if (d->answer[i])
+            free(d->answer[i]->limits.slot);
         free(d->answer[i]);
         free(d->worker_ctx[i]);
         d->answer[i] = NULL;

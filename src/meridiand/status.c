@@ -215,10 +215,12 @@ static json_t *counters_json(const struct daemon *d)
         snprintf(key, sizeof key, "answer_%s", answer_outcome_name((enum answer_outcome)k));
         set_new(o, key, json_integer((json_int_t)n));
     }
-    uint64_t subnet = 0;
-    for (unsigned w = 0; w < d->workers; w++)
-        subnet += atomic_load_explicit(&d->answer[w]->with_subnet, memory_order_relaxed);
-    set_new(o, "queries_with_subnet", json_integer((json_int_t)subnet));
+    for (int k = 0; k < ANSWER_COUNTERS; k++) {
+        uint64_t n = 0;
+        for (unsigned w = 0; w < d->workers; w++)
+            n += atomic_load_explicit(&d->answer[w]->counter[k], memory_order_relaxed);
+        set_new(o, answer_counter_name((enum answer_counter)k), json_integer((json_int_t)n));
+    }
     struct net_counters n;
     net_server_counters(d->net, &n);
     set_new(o, "udp_received", json_integer((json_int_t)n.udp_received));

@@ -3,6 +3,7 @@
 #include "base/addr.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/ip_set.h"
 #include "model/model.h"
 #include "model/nearest.h"
 
@@ -16,6 +17,9 @@
 #define WORKERS_MAX 256
 #define COUNT_MAX 1000000
 #define TEXT_BYTES_MAX 255
+#define NETWORKS_BYTES_MAX 65535
+#define UDP_SIZE_MIN 512  /* RFC 1035 §4.2.1 */
+#define UDP_SIZE_MAX 1232 /* RFC 9715 */
 #define DURATION_MS_MAX (int64_t)(30 * 86400000ll)
 
 static const struct model_setting_info table[] = {
@@ -66,6 +70,22 @@ const char *model_setting_accepted(enum model_setting_kind kind)
         return "a whole number from 0 to 1000000";
     case SETTING_FAILBACK:
         return "auto, hold, or after and a duration, such as \"after 10m\"";
+    case SETTING_NETWORKS:
+        return "networks, comma-separated, such as 192.0.2.0/24,2001:db8::/32, without bits past "
+               "the "
+               "prefix";
+    case SETTING_SWITCH:
+        return "on or off";
+    case SETTING_LIMIT_MODE:
+        return "on or dry-run";
+    case SETTING_SECRETS:
+        return "up to 3 secrets of 32 hexadecimal digits, comma-separated";
+    case SETTING_PREFIX_V4:
+        return "a prefix length from 1 to 32";
+    case SETTING_PREFIX_V6:
+        return "a prefix length from 1 to 128";
+    case SETTING_UDP_SIZE:
+        return "a whole number from 512 to 1232";
     }
     return "";
 }
@@ -152,6 +172,47 @@ static bool integer_within(const char *value, int64_t min, int64_t max)
     return model_integer_parse(value, &v) && v >= min && v <= max;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool model_secrets_parse(const char *text, uint8_t out[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES],
+                         size_t *n)
+{
+    *n = 0;
+    for (const char *p = text + strspn(text, " "); *p; p += strspn(p, " ")) {
+        if (*n == MODEL_SECRETS_MAX || (*n > 0 && *p++ != ','))
+            return false;
+        p += strspn(p, " ");
+        for (size_t i = 0; i < MODEL_SECRET_BYTES; i++, p += 2) {
+            int high = hex_digit(p[0]), low = high < 0 ? -1 : hex_digit(p[1]);
+            if (low < 0)
+                return false;
+            out[*n][i] = (uint8_t)(high << 4 | low);
+        }
+        (*n)++;
+    }
+    return true;
+}
+
+static bool networks_valid(const char *value)
+{
+    struct ip_set set;
+    char bad[PREFIX_TEXT_MAX];
+    return strlen(value) <= NETWORKS_BYTES_MAX && ip_set_parse(value, NULL, &set, bad);
+}
+
+static bool secrets_valid(const char *value)
+{
+    uint8_t secret[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES];
+    size_t n;
+    return model_secrets_parse(value, secret, &n);
+}
+
 static bool printable(const char *value)
 {
     for (const char *p = value; *p; p++)
@@ -192,6 +253,20 @@ static bool value_valid(enum model_setting_kind kind, const char *value)
         return integer_within(value, 0, COUNT_MAX);
     case SETTING_FAILBACK:
         return model_failback_parse(value, &failback, &ms);
+    case SETTING_NETWORKS:
+        return networks_valid(value);
+    case SETTING_SWITCH:
+        return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+    case SETTING_LIMIT_MODE:
+        return strcmp(value, "on") == 0 || strcmp(value, "dry-run") == 0;
+    case SETTING_SECRETS:
+        return secrets_valid(value);
+    case SETTING_PREFIX_V4:
+        return integer_within(value, 1, 32);
+    case SETTING_PREFIX_V6:
+        return integer_within(value, 1, 128);
+    case SETTING_UDP_SIZE:
+        return integer_within(value, UDP_SIZE_MIN, UDP_SIZE_MAX);
     }
     return false;
 }

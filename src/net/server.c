@@ -37,7 +37,7 @@ static struct net_config with_defaults(const struct net_config *config)
     struct net_config c = *config;
     c.tcp_clients_max = c.tcp_clients_max ? c.tcp_clients_max : 1000;
     c.tcp_clients_per_ip_max = c.tcp_clients_per_ip_max ? c.tcp_clients_per_ip_max : 100;
-    c.tcp_idle_ms = c.tcp_idle_ms ? c.tcp_idle_ms : 10000;
+    c.tcp_idle_ms = c.tcp_idle_ms ? c.tcp_idle_ms : NET_TCP_IDLE_MS;
     c.udp_rcvbuf_bytes = c.udp_rcvbuf_bytes ? c.udp_rcvbuf_bytes : 4u << 20;
     return c;
 }

@@ -45,6 +45,8 @@ static enum err compile_all(struct compile *c)
     if (!e)
         e = compile_zones(c);
     if (!e)
+        e = compile_guard(c);
+    if (!e)
         e = compile_board(c);
     if (!e && arena_failed(c->s->arena))
         e = diag_error(c->diag, ERR_NOMEM, "", "out of memory while compiling the configuration");

@@ -68,6 +68,7 @@ enum err compile_geo(struct compile *c) WARN_UNUSED;
 enum err compile_places(struct compile *c) WARN_UNUSED; /* regions, maps, latency */
 enum err compile_services(struct compile *c) WARN_UNUSED;
 enum err compile_zones(struct compile *c) WARN_UNUSED;
+enum err compile_guard(struct compile *c) WARN_UNUSED;
 enum err compile_board(struct compile *c) WARN_UNUSED;
 
 /* The view of a shape, from the cache or built: a new reference. */

@@ -326,9 +326,6 @@ enum err compile_zones(struct compile *c)
         drop_unused(c->cache);
     if (e == ERR_NOMEM && !(c->diag && c->diag->errors))
         diag_error(c->diag, e, "", "out of memory while compiling zones");
-    const char *nsid = model_setting(m, "nsid");
-    c->s->nsid = arena_strdup(c->s->arena, nsid ? nsid : "");
-    c->s->nsid_len = c->s->nsid ? (uint32_t)strlen(c->s->nsid) : 0;
     free(zones);
     free(services);
     return e;

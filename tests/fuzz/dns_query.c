@@ -34,13 +34,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (q.has_question)
         check_question(&q, data, size);
     CHECK(!q.ecs.present || (q.edns && q.ecs.addr_octets == (q.ecs.source + 7) / 8));
+    CHECK(!q.cookie_len || (q.edns && q.cookie_off + q.cookie_len <= size));
     uint8_t buf[DNS_UDP_PLAIN_MAX];
     struct dns_writer w;
     dns_writer_begin(&w, buf, sizeof buf, data, &q);
     struct dns_opt_reply opt = {.rcode = DNS_FORMERR, .nsid = "n", .nsid_len = 1};
     size_t before = w.len;
     dns_writer_opt(&w, &q, &opt);
-    CHECK(!w.overflow && w.len - before == dns_opt_size(&q, 1));
+    CHECK(!w.overflow && w.len - before == dns_opt_size(&q, &opt));
     size_t len = dns_writer_finish(&w, &q, &(struct dns_reply_flags){.rcode = DNS_FORMERR});
     buf[2] &= 0x7f; /* as a query, our own message must read back */
     struct dns_query again;

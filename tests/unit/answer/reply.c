@@ -94,34 +94,78 @@ static bool same_name(const struct reply_name *a, const struct reply_name *b)
     return true;
 }
 
+static void read_ecs(struct cursor *c, struct reply *r, unsigned n)
+{
+    if (r->ecs || n < 4) {
+        c->bad = "two client subnets, or a short one";
+        return;
+    }
+    r->ecs = true;
+    r->ecs_family = (uint16_t)get(c, 2);
+    r->ecs_source = (uint8_t)get(c, 1);
+    r->ecs_scope = (uint8_t)get(c, 1);
+    r->ecs_octets = n - 4;
+    if (r->ecs_octets != (r->ecs_source + 7u) / 8 || r->ecs_octets > 16) {
+        c->bad = "a client subnet whose address is not as long as it says";
+        return;
+    }
+    memcpy(r->ecs_addr, c->msg + c->at, r->ecs_octets);
+    if (r->ecs_scope > (r->ecs_family == 1 ? 32 : 128))
+        c->bad = "a scope longer than an address";
+}
+
+static void read_nsid(struct cursor *c, struct reply *r, unsigned n)
+{
+    if (r->nsid || n > 255)
+        c->bad = "two NSIDs, or a long one";
+    else
+        memcpy(r->nsid_text, c->msg + c->at, n);
+    r->nsid = true;
+}
+
+static void read_ede(struct cursor *c, struct reply *r, unsigned n)
+{
+    if (r->ede || n < 2 || n > 257) {
+        c->bad = "two extended errors, or one of an odd length";
+        return;
+    }
+    r->ede = true;
+    r->ede_code = (uint16_t)get(c, 2);
+    memcpy(r->ede_text, c->msg + c->at, n - 2);
+    r->ede_text[n - 2] = '\0';
+    if (strlen(r->ede_text) != n - 2)
+        c->bad = "a NUL in the text of an extended error";
+}
+
 static void read_option(struct cursor *c, struct reply *r, unsigned code, unsigned n)
 {
     size_t end = c->at + n;
-    if (code == 8) {
-        if (r->ecs || n < 4) {
-            c->bad = "two client subnets, or a short one";
-            return;
-        }
-        r->ecs = true;
-        r->ecs_family = (uint16_t)get(c, 2);
-        r->ecs_source = (uint8_t)get(c, 1);
-        r->ecs_scope = (uint8_t)get(c, 1);
-        r->ecs_octets = n - 4;
-        if (r->ecs_octets != (r->ecs_source + 7u) / 8 || r->ecs_octets > 16) {
-            c->bad = "a client subnet whose address is not as long as it says";
-            return;
-        }
-        memcpy(r->ecs_addr, c->msg + c->at, r->ecs_octets);
-        if (r->ecs_scope > (r->ecs_family == 1 ? 32 : 128))
-            c->bad = "a scope longer than an address";
-    } else if (code == 3) {
-        if (r->nsid || n > 255)
-            c->bad = "two NSIDs, or a long one";
+    switch (code) {
+    case 3:
+        read_nsid(c, r, n);
+        break;
+    case 8:
+        read_ecs(c, r, n);
+        break;
+    case 10:
+        if (r->cookie_len || n < 16 || n > 40)
+            c->bad = "two cookies, or one without a server cookie";
         else
-            memcpy(r->nsid_text, c->msg + c->at, n);
-        r->nsid = true;
-    } else
+            memcpy(r->cookie, c->msg + c->at, r->cookie_len = n);
+        break;
+    case 11:
+        if (r->keepalive || n != 2)
+            c->bad = "two keepalives, or one that is not two octets";
+        else
+            r->keepalive_100ms = (uint16_t)get(c, 2);
+        r->keepalive = true;
+        break;
+    case 15:
+        read_ede(c, r, n);
+        break;
+    default:
         c->bad = "an option that nobody asked for";
+    }
     c->at = end;
 }
 

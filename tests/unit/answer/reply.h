@@ -44,6 +44,13 @@ struct reply {
     unsigned ecs_octets;
     bool nsid;
     char nsid_text[256];
+    unsigned cookie_len; /* 0: none */
+    uint8_t cookie[40];
+    bool keepalive;
+    uint16_t keepalive_100ms;
+    bool ede;
+    uint16_t ede_code;
+    char ede_text[256];
 };
 
 /* NULL, or what is wrong with it. */

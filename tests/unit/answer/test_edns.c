@@ -234,7 +234,7 @@ static void no_message_goes_uncounted(void **state)
         sum += atomic_load(&lab.worker.outcome[i]);
     }
     assert_true(sum > len * 52);
-    assert_true(atomic_load(&lab.worker.with_subnet) > 0);
+    assert_true(atomic_load(&lab.worker.counter[ANSWER_COUNT_queries_with_subnet]) > 0);
 }
 
 int main(void)

@@ -82,7 +82,7 @@ static void a_query_without_opt_has_no_edns(void **state)
     assert_int_equal(q.qname_len, 1);
     assert_int_equal(q.labels, 0);
     assert_int_equal(q.label_off[0], 0);
-    assert_int_equal(dns_query_udp_limit(&q), 512);
+    assert_int_equal(dns_query_udp_limit(&q, DNS_UDP_EDNS_MAX), 512);
 }
 
 static void responses_and_fragments_of_headers_are_dropped(void **state)
@@ -389,7 +389,7 @@ static void the_udp_limit_lies_between_512_and_ours(void **state)
                                         {1231, 1231}, {1232, 1232}, {4096, 1232}, {65535, 1232}};
     for (size_t i = 0; i < 8; i++) {
         struct dns_query q = {.edns = true, .udp_size = (uint16_t)sizes[i][0]};
-        assert_int_equal(dns_query_udp_limit(&q), sizes[i][1]);
+        assert_int_equal(dns_query_udp_limit(&q, DNS_UDP_EDNS_MAX), sizes[i][1]);
     }
 }
 

@@ -61,13 +61,13 @@ static void opt_carries_the_high_bits_of_the_rcode_and_nsid_if_asked(void **stat
     dns_writer_begin(&w, buf, sizeof buf, p.b, &q);
     struct dns_opt_reply opt = {.rcode = DNS_BADVERS, .nsid = "ns1", .nsid_len = 3};
     dns_writer_opt(&w, &q, &opt);
-    assert_int_equal(w.len - QUESTION_END, dns_opt_size(&q, 3));
+    assert_int_equal(w.len - QUESTION_END, dns_opt_size(&q, &opt));
     assert_memory_equal(buf + QUESTION_END, "\0\0\51\4\320\1\0\200\0\0\7\0\3\0\3ns1", 18);
     dns_writer_finish(&w, &q, &(struct dns_reply_flags){.rcode = DNS_BADVERS});
     assert_int_equal(buf[3] & 15, 0);
-    assert_int_equal(dns_opt_size(&q, 0), 11);
+    assert_int_equal(dns_opt_size(&q, &(struct dns_opt_reply){0}), 11);
     q.edns = false; /* none in the query, none in the reply */
-    assert_int_equal(dns_opt_size(&q, 3), 0);
+    assert_int_equal(dns_opt_size(&q, &opt), 0);
     dns_writer_begin(&w, buf, sizeof buf, p.b, &q);
     dns_writer_opt(&w, &q, &opt);
     assert_int_equal(w.len, QUESTION_END);
@@ -92,7 +92,7 @@ static void a_buffer_of_any_size_is_never_overrun(void **state)
     (void)state;
     struct dns_query q;
     struct packet p = query(&q, DNS_IN, "\0\10\0\7\0\1\30\0\xc0\0\2", 11);
-    size_t whole = QUESTION_END + 16 + dns_opt_size(&q, 0);
+    size_t whole = QUESTION_END + 16 + dns_opt_size(&q, &(struct dns_opt_reply){0});
     for (size_t cap = 0; cap <= whole; cap++) {
         uint8_t *buf = malloc(cap ? cap : 1);
         struct dns_writer w;

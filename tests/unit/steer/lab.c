@@ -278,18 +278,27 @@ static uint8_t *put_options(uint8_t *p, const struct lab_question *q)
         memcpy(p, net.ip.b, octets);
         p += octets;
     }
-    return p;
+    if (q->options_len)
+        memcpy(p, q->options, q->options_len);
+    return p + q->options_len;
+}
+
+bool lab_has_opt(const struct lab_question *q)
+{
+    return q->edns || q->subnet || q->net.ip.family || q->subnet_zero || q->nsid ||
+           q->edns_version || q->edns_do || q->options_len;
 }
 
 size_t lab_packet(const struct lab_question *q, uint8_t out[1024])
 {
-    bool opt = q->edns || q->subnet || q->net.ip.family || q->subnet_zero || q->nsid ||
-               q->edns_version || q->edns_do;
+    bool opt = lab_has_opt(q);
     uint8_t *p = out;
     p = put16(put16(p, 0x4d52), 0x0100);
-    p = put16(put16(put16(put16(p, 1), 0), 0), opt);
-    p = put_name(p, q->name);
-    p = put16(put16(p, q->type), q->class ? q->class : DNS_IN);
+    p = put16(put16(put16(put16(p, !q->bare), 0), 0), opt);
+    if (!q->bare) {
+        p = put_name(p, q->name);
+        p = put16(put16(p, q->type), q->class ? q->class : DNS_IN);
+    }
     if (!opt)
         return (size_t)(p - out);
     *p++ = 0;

@@ -68,8 +68,12 @@ struct lab_question {
     bool tcp, nsid, edns_do;
     uint16_t edns; /* UDP size; 0: none, or 1232 where an option needs it */
     uint8_t edns_version;
-    bool subnet_zero; /* a client subnet with SOURCE 0 */
+    bool subnet_zero;       /* a client subnet with SOURCE 0 */
+    const uint8_t *options; /* more of them, as they are on the wire */
+    size_t options_len;
+    bool bare; /* no question at all */
 };
+bool lab_has_opt(const struct lab_question *q);
 size_t lab_packet(const struct lab_question *q, uint8_t out[1024]);
 struct ip lab_source(const struct lab_question *q);
 /* Through parser and answer_decide. */

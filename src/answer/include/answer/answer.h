@@ -1,11 +1,16 @@
 /* answer: the hot path: bytes in, bytes out. parse, find, locate, steer, encode.
  * Decides   first, into a struct answer_plan, writes later; explain prints the same plan.
- * Owns      nothing but a worker's generator and counters.
+ * Owns      nothing but a worker's generator, counters and the note it leaves.
+ * Screened  before it is looked up: allow and deny lists, cookies, rate limits (screen.c).
  * Threads   answer_query: a worker, with its own struct answer_worker. Counters: single writer, relaxed.
  * Cost      no allocation, no lock, no system call.
- * Spec      RFC 1034 §4.3.2, RFC 2308, RFC 4592, RFC 6604, RFC 6891, RFC 7871, RFC 8482, RFC 9471. */
+ * Spec      RFC 1034 §4.3.2, RFC 2308, RFC 4592, RFC 6604, RFC 6891, RFC 7828, RFC 7871, RFC 7873, RFC
+ *           8482, RFC 8914, RFC 9018, RFC 9471. */
 #pragma once
 
+#include "answer/cookie.h"
+#include "answer/limit.h"
+#include "dns/writer.h"
 #include "snapshot/tables.h"
 
 enum answer_outcome {
@@ -16,14 +21,45 @@ enum answer_outcome {
 };
 const char *answer_outcome_name(enum answer_outcome o);
 
+enum answer_counter {
+#define COUNTER(name, text) ANSWER_COUNT_##name,
+#include "answer/counters.def"
+#undef COUNTER
+    ANSWER_COUNTERS
+};
+const char *answer_counter_name(enum answer_counter c);
+
+/* Whom a limit or a list met last, for the log: left by the worker where none is waiting, taken by
+ * the control thread. */
+enum answer_note_kind { ANSWER_NOTE_LIMIT, ANSWER_NOTE_LIMIT_TOTAL, ANSWER_NOTE_DENIED };
+struct answer_note {
+    enum answer_note_kind kind;
+    bool dry_run;
+    struct ip source;
+    uint16_t type;
+    uint8_t name_len, name[DNS_NAME_MAX]; /* 0: the question could not be read */
+};
+
 struct answer_worker {
     unsigned index; /* whose tally */
     struct rng rng;
+    /* Set by the caller before a batch; only differences count of mono_ns. */
+    int64_t mono_ns;
+    uint32_t wall_s;
+    /* Set by the caller once. */
+    uint8_t cookie_key[COOKIE_SECRET_BYTES]; /* of the process: the same for all workers */
+    uint16_t tcp_idle_100ms;                 /* what edns-tcp-keepalive says */
+    struct limit_table limits;
+    uint32_t slip_turn;
     _Atomic uint64_t outcome[ANSWER_OUTCOMES];
-    _Atomic uint64_t with_subnet; /* queries that carried a usable client subnet */
+    _Atomic uint64_t counter[ANSWER_COUNTERS];
+    _Atomic bool note_waits;
+    struct answer_note note;
 } __attribute__((aligned(128)));
 
 void answer_worker_init(struct answer_worker *w, unsigned index, uint64_t seed);
+/* [control] The note that waits, if one does. */
+bool answer_note_take(struct answer_worker *w, struct answer_note *out);
 
 struct answer_request {
     const uint8_t *msg;
@@ -59,7 +95,8 @@ enum answer_kind { /* what the last name of the chain came to */
                    PLAN_REFERRAL,
                    PLAN_OUTSIDE, /* the chain left our zones, or for one that is not ready */
                    PLAN_REFUSED,
-                   PLAN_ERROR /* rcode says which */
+                   PLAN_CHAOS, /* what the server says of itself, class CH */
+                   PLAN_ERROR  /* rcode says which */
 };
 
 struct answer_link { /* a CNAME (or DNAME with its synthesised CNAME) on the way */
@@ -80,6 +117,7 @@ struct answer_plan {
     enum steer_family family;
     uint32_t ttl; /* of a service's answer; of the SOA when negative */
     uint8_t scope;
+    const char *chaos; /* PLAN_CHAOS: a text of the snapshot */
     uint8_t chain_n;
     struct answer_link chain[ANSWER_CHAIN_MAX];
     uint8_t target_len; /* the last name of the chain, 0: the question's own */
@@ -92,7 +130,10 @@ struct answer_plan {
 
 void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
                    struct rng *rng, struct answer_plan *out);
-/* Writes it; *outcome says how it is counted. */
+/* Writes it; *outcome says how it is counted. opt: what goes into an OPT beside RCODE, scope and
+ * extended error, which are the plan's. udp_max: octets over UDP, whatever the client offers. */
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
                      const struct answer_request *r, const struct answer_plan *p,
-                     enum answer_outcome *outcome);
+                     struct dns_opt_reply *opt, uint16_t udp_max, enum answer_outcome *outcome);
+/* "" for codes that say enough by themselves. NULL: nothing is to be explained. */
+const char *answer_ede_text(uint16_t ede);

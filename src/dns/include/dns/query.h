@@ -2,9 +2,11 @@
  * Source    bytes that nobody has vouched for: every length is checked, work is bounded.
  * Owns      nothing; offsets are into the packet, the lower-cased name is a copy inside.
  * Threads   [worker]; no state, no allocation, total: every input gets an outcome.
+ * Options   NSID, client subnet, COOKIE and edns-tcp-keepalive are read; all others are skipped.
  * Tolerated octets behind the last record (RFC 1035 §4.1: the counts say what is in a message), and
  *           any AA, TC, RA, Z and RCODE in the header.
- * Spec      RFC 1035 §4.1, RFC 6891 §6.1, RFC 7871 §6, §7.2.1, RFC 8906 §3, RFC 9619 §4. */
+ * Spec      RFC 1035 §4.1, RFC 6891 §6.1, RFC 7828 §3, RFC 7871 §6, §7.2.1, RFC 7873 §5.2, RFC 8906
+ *           §3, RFC 9619 §4. */
 #pragma once
 
 #include "base/addr.h"
@@ -18,7 +20,8 @@ enum dns_parse {
     DNS_PARSE_FORMERR, /* FORMERR with the question (and OPT if one was readable); where QDCOUNT
                         * is not 1 has_question is false and no question goes back */
     DNS_PARSE_NOTIMP,  /* an opcode that is not QUERY: header only, RFC 8906 §3.1.4 */
-    DNS_PARSE_BADVERS  /* EDNS version above 0, RFC 6891 §6.1.3 */
+    DNS_PARSE_BADVERS, /* EDNS version above 0, RFC 6891 §6.1.3 */
+    DNS_PARSE_COOKIE /* no question, but a COOKIE: only a server cookie is wanted, RFC 7873 §5.4 */
 };
 
 struct dns_ecs { /* RFC 7871 §6 */
@@ -27,6 +30,7 @@ struct dns_ecs { /* RFC 7871 §6 */
     uint16_t family;     /* 1 IPv4, 2 IPv6 */
     struct ip ip;        /* ADDRESS, padded with zeros; family 0 for source 0 of family 0 */
     uint8_t addr_octets; /* as they were sent, to be copied back */
+    uint8_t used;        /* bits that may decide: SOURCE, or fewer where the server believes less */
 };
 
 struct dns_query {
@@ -46,9 +50,13 @@ struct dns_query {
 
     bool edns; /* a readable OPT was there (also with FORMERR and BADVERS) */
     uint8_t edns_version;
-    bool edns_do;      /* DO, copied back (RFC 3225 §3) */
-    uint16_t udp_size; /* as sent; 0 without OPT */
-    bool nsid;         /* RFC 5001: asked for */
+    bool edns_do;        /* DO, copied back (RFC 3225 §3) */
+    uint16_t udp_size;   /* as sent; 0 without OPT */
+    bool nsid;           /* RFC 5001: asked for */
+    bool keepalive;      /* RFC 7828: asked for */
+    bool keepalive_bad;  /* with a TIMEOUT, which only servers send (§3.1): FORMERR over TCP */
+    uint8_t cookie_len;  /* octets of the first COOKIE, 0: none; 8 or 16 to 40 */
+    uint16_t cookie_off; /* of its client cookie in the message */
     struct dns_ecs ecs;
 };
 
@@ -56,4 +64,4 @@ enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query 
 
 /* The largest answer allowed over UDP: 512 without OPT, else min(client, ours), at least 512
  * (RFC 6891 §6.2.3-6.2.5). */
-uint16_t dns_query_udp_limit(const struct dns_query *q);
+uint16_t dns_query_udp_limit(const struct dns_query *q, uint16_t ours);

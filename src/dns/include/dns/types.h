@@ -44,7 +44,14 @@ enum dns_rcode {
     DNS_BADVERS = 16,
     DNS_BADCOOKIE = 23
 };
-enum dns_ede { /* extended errors, RFC 8914 §4 */
+enum dns_option {
+    DNS_OPTION_NSID = 3,       /* RFC 5001 */
+    DNS_OPTION_ECS = 8,        /* RFC 7871 */
+    DNS_OPTION_COOKIE = 10,    /* RFC 7873 */
+    DNS_OPTION_KEEPALIVE = 11, /* RFC 7828 */
+    DNS_OPTION_EDE = 15        /* RFC 8914 */
+};
+enum dns_ede { /* INFO-CODE, RFC 8914 §4 */
                DNS_EDE_OTHER = 0,
                DNS_EDE_STALE_ANSWER = 3,
                DNS_EDE_NOT_READY = 14,
@@ -52,12 +59,14 @@ enum dns_ede { /* extended errors, RFC 8914 §4 */
                DNS_EDE_NOT_AUTHORITATIVE = 20
 };
 #define DNS_EDE_NONE 0xffff /* of our own: there is nothing to say */
-enum dns_option { DNS_OPTION_NSID = 3 /* RFC 5001 */, DNS_OPTION_ECS = 8 /* RFC 7871 */ };
 
 #define DNS_HEADER_BYTES 12
-#define DNS_OPT_BYTES 11        /* OPT without options, RFC 6891 §6.1.2 */
-#define DNS_OPTION_BYTES 4      /* an option's code and length */
-#define DNS_ECS_BYTES 4         /* FAMILY, SOURCE, SCOPE */
+#define DNS_OPT_BYTES 11           /* OPT without options, RFC 6891 §6.1.2 */
+#define DNS_OPTION_BYTES 4         /* an option's code and length */
+#define DNS_ECS_BYTES 4            /* FAMILY, SOURCE, SCOPE */
+#define DNS_CLIENT_COOKIE_BYTES 8  /* RFC 7873 §4 */
+#define DNS_SERVER_COOKIE_BYTES 16 /* the interoperable kind, RFC 9018 §4 */
+#define DNS_COOKIE_BYTES_MAX 40
 #define DNS_RR_BYTES 10         /* TYPE, CLASS, TTL, RDLENGTH: a record without owner and RDATA */
 #define DNS_UDP_PLAIN_MAX 512   /* RFC 1035 §4.2.1 */
 #define DNS_UDP_EDNS_MAX 1232   /* our own limit, RFC 9715 */

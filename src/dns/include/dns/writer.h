@@ -64,18 +64,22 @@ void dns_writer_rr(struct dns_writer *w, enum dns_section section, uint16_t owne
                    const uint8_t *wire, size_t wire_len, uint16_t type, uint32_t ttl,
                    const void *rdata, size_t rdata_len);
 /* OPT, if the query had one (RFC 6891 §6.1.1): our size, DO copied, extended rcode, then NSID if
- * asked for and nsid_len > 0, then ECS with FAMILY, SOURCE and ADDRESS as they came (RFC 7871
- * §7.2.1) and this scope. */
+ * asked for and nsid_len > 0, ECS with FAMILY, SOURCE and ADDRESS as they came (RFC 7871 §7.2.1) and
+ * this scope, and what else is set here. PADDING is never added: there is no TLS (RFC 7830 §6). */
 struct dns_opt_reply {
     unsigned rcode;
     uint8_t ecs_scope;
     const char *nsid;
     size_t nsid_len;
+    const uint8_t *cookie;    /* client cookie and server cookie, 24 octets; NULL: none */
+    uint16_t keepalive_100ms; /* RFC 7828 §3.1; 0: none */
+    const char *ede_text;     /* NULL: no extended error, whatever ede says; may be "" */
+    uint16_t ede;             /* enum dns_ede */
 };
 void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
                     const struct dns_opt_reply *opt);
 /* Room that dns_writer_opt will take for this query. */
-size_t dns_opt_size(const struct dns_query *q, size_t nsid_len);
+size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt);
 /* Writes ID, flags (QR, opcode, RD and CD copied; RA, AD and Z zero) and counts; returns length. */
 size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
                          const struct dns_reply_flags *flags);

@@ -21,7 +21,14 @@ enum model_setting_kind {
     SETTING_AUTO_DURATION, /* "5s" or auto */
     SETTING_COUNT,         /* 1..1000000 */
     SETTING_COUNT_OR_NONE, /* 0..1000000 */
-    SETTING_FAILBACK       /* auto, hold, "after 10m" */
+    SETTING_FAILBACK,      /* auto, hold, "after 10m" */
+    SETTING_NETWORKS,      /* comma-separated networks, may be empty */
+    SETTING_SWITCH,        /* on or off */
+    SETTING_LIMIT_MODE,    /* on or dry-run */
+    SETTING_SECRETS,       /* up to MODEL_SECRETS_MAX of 32 hexadecimal digits; may be empty */
+    SETTING_PREFIX_V4,     /* 1..32 */
+    SETTING_PREFIX_V6,     /* 1..128 */
+    SETTING_UDP_SIZE       /* 512..1232 */
 };
 
 struct model_setting_info {
@@ -43,6 +50,11 @@ enum err model_setting_check(const char *key, const char *value, const char *whe
 bool model_share_parse(const char *text, double *out);
 /* "auto", "hold", "after 10m" to enum model_failback and the wait; false otherwise. */
 bool model_failback_parse(const char *text, int *failback, int64_t *after_ms);
+#define MODEL_SECRETS_MAX 3
+#define MODEL_SECRET_BYTES 16
+/* Comma-separated secrets; *n of them, 0 for the empty text. */
+bool model_secrets_parse(const char *text, uint8_t out[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES],
+                         size_t *n);
 /* A whole number, an optional minus and digits only. */
 bool model_integer_parse(const char *text, int64_t *out);
 /* v as the nearest number with 15 significant digits, so that text and value convert both ways. */

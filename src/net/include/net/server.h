@@ -26,6 +26,7 @@
 #define NET_UDP_IN_MAX 2048
 #define NET_UDP_OUT_MAX 1232
 #define NET_TCP_QUEUE_BYTES (256u * 1024)
+#define NET_TCP_IDLE_MS 10000
 #define NET_LISTEN_MAX 64
 #define NET_WORKERS_MAX 64
 
@@ -50,7 +51,7 @@ struct net_config {
     unsigned workers;
     unsigned tcp_clients_max;        /* over all workers; 0: 1000 */
     unsigned tcp_clients_per_ip_max; /* over all workers; 0: 100 */
-    unsigned tcp_idle_ms;            /* 0: 10000 */
+    unsigned tcp_idle_ms;            /* 0: NET_TCP_IDLE_MS */
     unsigned udp_rcvbuf_bytes;       /* 0: 4 MiB */
     net_batch_fn batch;
     void *batch_ctx[NET_WORKERS_MAX];

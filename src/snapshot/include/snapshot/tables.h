@@ -5,7 +5,9 @@
  * Owns      see snapshot/snapshot.h. Everything is immutable but board words and tallies. */
 #pragma once
 
+#include "base/ip_set.h"
 #include "geo/client.h"
+#include "model/settings.h"
 #include "snapshot/snapshot.h"
 #include "steer/choose.h"
 #include "steer/places.h"
@@ -37,6 +39,22 @@ struct
     _Atomic uint32_t *fail_open; /* by service */
 };
 
+/* Who may ask, how much, and whose word is believed: the settings, ready for use. guard.c */
+struct snapshot_guard {
+    bool lists;         /* allow or deny says anything */
+    bool limits;        /* a rate limit is set */
+    bool believes_some; /* subnet-from says anything */
+    bool cookies, dry_run;
+    struct ip_set allow, deny, exempt, subnet_from;
+    uint32_t rate, rate_total, slip; /* answers a second; slip 0: none */
+    uint8_t prefix_v4, prefix_v6;
+    uint8_t subnet_max_v4, subnet_max_v6;
+    uint16_t udp_size, udp_size_unverified; /* octets */
+    uint8_t secrets_n;                      /* 0: each worker's own */
+    uint8_t secret[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES];
+    const char *version; /* of CH TXT version.bind; "": refused */
+};
+
 struct snapshot {
     _Atomic uint32_t refs;
     struct arena *arena;
@@ -56,6 +74,7 @@ struct snapshot {
     uint32_t shapes_n, views_n;
     const char *nsid;
     uint32_t nsid_len;
+    struct snapshot_guard guard;
     void *board_words; /* the board's memory */
     struct snapshot_tally *tally;
     unsigned workers;
