@@ -45,22 +45,31 @@ static void own_secret(const uint8_t *own, uint32_t made_s, uint8_t out[COOKIE_S
     put_le64(out + 8, siphash24(own, text, sizeof text));
 }
 
-static bool hash_fits(const struct cookie_secrets *s, const uint8_t *cookie,
-                      const struct ip *client)
+static bool fits(const uint8_t secret[COOKIE_SECRET_BYTES], const uint8_t *cookie,
+                 const struct ip *client)
 {
     const uint8_t *server = cookie + DNS_CLIENT_COOKIE_BYTES;
-    uint8_t hash[8], secret[COOKIE_SECRET_BYTES];
-    bool fits = false;
+    uint8_t hash[8];
+    hash_of(secret, cookie, server, client, hash);
+    return memcmp(hash, server + FIXED_BYTES, sizeof hash) == 0;
+}
+
+/* Which secret made it: 0 the one that makes today's, others older or newer ones; -1 none of ours. */
+static int maker(const struct cookie_secrets *s, const uint8_t *cookie, const struct ip *client,
+                 uint32_t now_s)
+{
     if (s->shared_n == 0) {
-        own_secret(s->own, get32(server + 4), secret);
-        hash_of(secret, cookie, server, client, hash);
-        return memcmp(hash, server + FIXED_BYTES, sizeof hash) == 0;
+        uint8_t secret[COOKIE_SECRET_BYTES];
+        uint32_t made_s = get32(cookie + DNS_CLIENT_COOKIE_BYTES + 4);
+        own_secret(s->own, made_s, secret);
+        if (!fits(secret, cookie, client))
+            return -1;
+        return made_s / OWN_SECRET_S != now_s / OWN_SECRET_S;
     }
-    for (size_t i = 0; i < s->shared_n && !fits; i++) {
-        hash_of(s->shared[i], cookie, server, client, hash);
-        fits = memcmp(hash, server + FIXED_BYTES, sizeof hash) == 0;
-    }
-    return fits;
+    for (size_t i = 0; i < s->shared_n; i++)
+        if (fits(s->shared[i], cookie, client))
+            return (int)i;
+    return -1;
 }
 
 static void make(const struct cookie_secrets *s, const struct ip *client, uint32_t now_s,
@@ -85,12 +94,13 @@ enum cookie_verdict cookie_check(const struct cookie_secrets *secrets, const uin
     const uint8_t *server = cookie + DNS_CLIENT_COOKIE_BYTES;
     if (len == COOKIE_REPLY_BYTES && server[0] == VERSION) {
         int32_t age_s = (int32_t)(now_s - get32(server + 4)); /* serial numbers, RFC 1982 */
-        if (age_s <= AGE_S_MAX && age_s >= -AHEAD_S_MAX && hash_fits(secrets, cookie, client)) {
+        bool timely = age_s <= AGE_S_MAX && age_s >= -AHEAD_S_MAX;
+        int by = timely ? maker(secrets, cookie, client, now_s) : -1;
+        if (by >= 0)
             verdict = COOKIE_VALID;
-            if (age_s <= RENEW_S) {
-                memcpy(reply, cookie, COOKIE_REPLY_BYTES);
-                return verdict;
-            }
+        if (by == 0 && age_s <= RENEW_S) {
+            memcpy(reply, cookie, COOKIE_REPLY_BYTES);
+            return verdict;
         }
     }
     make(secrets, client, now_s, reply);

@@ -15,6 +15,7 @@
 
 #define DAEMON_REGIONS_MAX MODEL_REGIONS_MAX
 #define SHARE_RING 7
+#define LIMITS_SAID 4 /* dropped, truncated, counted, denied */
 #define SHARE_STEP_MS 10000
 
 struct follower { /* one log --follow */
@@ -70,6 +71,8 @@ struct daemon {
     int64_t failopen_looked_ms;
     int64_t trimmed_ms, save_after_ms, socket_looked_ms;
     bool socket_lost;
+    int64_t limits_said_ms; /* limits.c; 0: never */
+    uint64_t limits_said[LIMITS_SAID];
     bool state_dirty, saving, serving, started, stopping;
 
     struct event_batch *batch; /* events on their way to the history */
@@ -144,6 +147,9 @@ int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
 void failopen_forget(struct daemon *d); /* a world goes */
 void failopen_look(struct daemon *d);
 void failopen_free(struct daemon *d);
+
+/* limits.c: that rate limits or lists bite is said. */
+void limits_look(struct daemon *d);
 
 /* serve.c: the workers. */
 enum err serve_create(struct daemon *d, const struct model *effective,

@@ -264,6 +264,7 @@ static void on_housekeeping(uv_timer_t *t)
     shares_step(d);
     keep_control(d);
     failopen_look(d);
+    limits_look(d);
     signals_save(d);
     if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
         d->trimmed_ms = clock_mono_ms();
