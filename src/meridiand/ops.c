@@ -34,7 +34,8 @@ static void edit_run(struct keeper *k, struct keeper_job *job)
 static void warn_of_restart(const struct snapshot *old, const struct snapshot *next,
                             struct diag *diag)
 {
-    static const char *const keys[] = {"listen", "workers", "control", "tcp-clients", "tcp-idle"};
+    static const char *const keys[] = {
+        "listen", "workers", "control", "tcp-clients", "tcp-clients-per-ip", "tcp-idle"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         const char *before = model_setting(old->model, keys[i]);
         const char *after = model_setting(next->model, keys[i]);

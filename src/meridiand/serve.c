@@ -114,6 +114,7 @@ enum err serve_create(struct daemon *d, const struct model *effective, struct di
     if (idle && duration_parse(idle, &idle_ms))
         config->tcp_idle_ms = (unsigned)idle_ms;
     config->tcp_clients_max = setting_number(effective, "tcp-clients");
+    config->tcp_clients_per_ip_max = setting_number(effective, "tcp-clients-per-ip");
     config->workers = d->workers;
     config->batch = serve_batch;
     uint8_t cookie_key[COOKIE_SECRET_BYTES];
