@@ -220,7 +220,8 @@ static bool grow(struct net_conn *c)
     return true;
 }
 
-/* One read. Without a frame begun it goes through the worker's buffer, so that a waiting
+/* One read of at most TCP_READ_BYTES, which bounds the queries answered in one step: as many, and
+ * the frame that had begun. Without a frame begun it goes through the worker's buffer, so that a waiting
  * connection holds none. false: the connection is over. */
 static bool read_some(struct net_conn *c)
 {
@@ -229,6 +230,7 @@ static bool read_some(struct net_conn *c)
         return false;
     uint8_t *buf = begun ? c->in + c->in_len : c->worker->tcp->read;
     size_t room = begun ? c->in_cap - c->in_len : TCP_READ_BYTES;
+    room = room < TCP_READ_BYTES ? room : TCP_READ_BYTES;
     ssize_t n = recv(c->fd, buf, room, MSG_DONTWAIT);
     c->more = n > 0 && (size_t)n == room;
     if (n < 0)
@@ -281,10 +283,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct net_conn *c = poll->data;
+    struct net_worker *w = c->worker; /* c may be gone afterwards */
     if (status < 0) /* POLLERR: the peer is gone, and libuv has stopped the handle */
         settle(c, false);
     else
         settle(c, c->out ? flush(c) : read_some(c));
+    net__udp_turn(w);
 }
 
 void net__conn_drain(struct net_conn *c)

@@ -136,6 +136,7 @@ struct net_worker {
     size_t conns, conns_max, conns_per_ip_max;
     uint64_t idle_ms;
     size_t tcp_answer_max; /* the longest so far, with its length */
+    uint64_t udp_turn_ns;  /* when net__udp_turn last looked */
     int reserve_fd;        /* given up for a moment when accept meets EMFILE */
     bool draining, finished;
     unsigned index;
@@ -154,6 +155,7 @@ enum err net__tcp_open(const struct net_address *a, int *fd, struct diag *diag) 
 struct udp_lane *net__udp_lane_create(uint8_t *bytes, bool v6, bool wildcard);
 uint8_t *net__udp_bytes_create(void);
 void net__udp_on_poll(uv_poll_t *poll, int status, int events);
+void net__udp_turn(struct net_worker *w);     /* called after each step of TCP work */
 void net__udp_finish(struct net_listener *l); /* answers what the kernel has queued */
 
 /* tcp.c */

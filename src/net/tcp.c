@@ -160,7 +160,7 @@ void net__tcp_on_poll(uv_poll_t *poll, int status, int events)
         return;
     }
     for (int i = 0; i < ACCEPTS_PER_WAKE && accept_one(l); i++)
-        ;
+        net__udp_turn(l->worker);
 }
 
 void net__tcp_accept_all(struct net_listener *l)
@@ -176,6 +176,7 @@ void net__tcp_sweep(struct net_worker *w)
         bool slow = w->oldest->out != NULL;
         net__count(slow ? &w->counters.tcp_cut_slow : &w->counters.tcp_idle_closed, 1);
         net__conn_close(w->oldest);
+        net__udp_turn(w);
     }
 }
 

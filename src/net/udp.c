@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BATCHES_PER_WAKE 8    /* then the other handles of the loop have their turn */
+#define UDP_TURN_NS 1000000u  /* TCP work between two looks at UDP, at most, and one step */
 #define BATCHES_TO_FINISH 256 /* more than a receive buffer of 4 MiB holds */
 /* An odd number of cache lines: the starts of the slots spread over all sets of the cache. */
 #define IN_STRIDE (NET_UDP_IN_MAX + NET_CACHE_LINE)
@@ -203,6 +204,20 @@ void net__udp_on_poll(uv_poll_t *poll, int status, int events)
         return;
     }
     serve(l, BATCHES_PER_WAKE);
+}
+
+/* One wake may bring a thousand connections, in the order in which they became readable: a datagram
+ * that came after them does not wait until all are served. */
+void net__udp_turn(struct net_worker *w)
+{
+    if (uv_hrtime() - w->udp_turn_ns < UDP_TURN_NS)
+        return;
+    for (size_t i = 0; i < w->listeners_n; i++) {
+        struct net_listener *l = &w->listeners[i];
+        if (!l->tcp && !l->paused && l->fd >= 0)
+            serve(l, BATCHES_PER_WAKE);
+    }
+    w->udp_turn_ns = uv_hrtime();
 }
 
 void net__udp_finish(struct net_listener *l)

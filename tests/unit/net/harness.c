@@ -17,6 +17,17 @@ static void raise_to(_Atomic size_t *to, size_t v)
         atomic_store(to, v);
 }
 
+static void wait_or_sleep(struct seen *seen, const struct net_message *m)
+{
+    if (m->in_len > 0 && m->in[0] == 'H') {
+        atomic_store(&seen->holding, true);
+        while (!atomic_load(&seen->released))
+            usleep(1000);
+    }
+    if (m->in_len > 0 && m->in[0] == 'S')
+        usleep(1000);
+}
+
 static void respond(struct net_message *m)
 {
     if (m->in_len > 0 && m->in[0] == 'N')
@@ -46,6 +57,9 @@ static void batch(void *ctx, struct net_message *messages, size_t n)
         CHECK(messages[i].out_cap == (messages[i].tcp ? 65535 : NET_UDP_OUT_MAX));
         raise_to(&seen->in_len_max, messages[i].in_len);
         atomic_fetch_add(&seen->tcp, messages[i].tcp);
+        if (!messages[i].tcp)
+            atomic_store(&seen->tcp_before_udp, seen->tcp);
+        wait_or_sleep(seen, &messages[i]);
         respond(&messages[i]);
     }
 }

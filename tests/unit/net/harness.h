@@ -2,6 +2,8 @@
  * Behaviour of the server, by the first byte of a query:
  *   'N'  no answer
  *   'B'  an answer of the length in bytes 1 and 2, each byte the same as byte 3
+ *   'H'  waits until the test sets `released`; `holding` says that it waits
+ *   'S'  slow: a millisecond, then as below
  *   else the query itself (cut at out_cap) */
 #pragma once
 
@@ -27,7 +29,9 @@
 
 struct seen { /* what the callback saw; the worker writes */
     _Atomic size_t batches, messages, batch_max, in_len_max, tcp;
-    _Atomic bool signals_open; /* a signal could reach a worker */
+    _Atomic size_t tcp_before_udp; /* tcp, when the last datagram's turn came */
+    _Atomic bool signals_open;     /* a signal could reach a worker */
+    _Atomic bool holding, released;
 };
 
 struct bed {

@@ -143,6 +143,35 @@ static void many_addresses_come_and_go(void **state)
     bed_stop(&b);
 }
 
+/* All of it is there before the worker looks, the datagram last. */
+static void a_datagram_does_not_wait_for_all_of_tcp(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 90 };
+    struct bed b = {0};
+    bed_start(&b);
+    int fds[CLIENTS], udp = client("127.0.0.1", b.port, SOCK_DGRAM, NULL);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = connect_from(&b, NULL);
+    assert_true(BED_REACHES(&b, tcp_accepted, CLIENTS));
+    send_frame(fds[0], "Hold", 4);
+    while (!b.seen[0].holding)
+        usleep(1000);
+    for (int i = 1; i < CLIENTS; i++)
+        send_frame(fds[i], "Slow", 4);
+    assert_int_equal(send(udp, "ping", 4, 0), 4);
+    b.seen[0].released = true;
+    for (int i = 1; i < CLIENTS; i++)
+        assert_true(take_frame(fds[i], "Slow"));
+    char buf[8];
+    assert_int_equal(take(udp, buf, sizeof buf), 4);
+    assert_true(b.seen[0].tcp_before_udp < CLIENTS / 2);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    close(udp);
+    bed_stop(&b);
+}
+
 static rlim_t highest_fd(void)
 {
     rlim_t highest = 0;
@@ -335,6 +364,7 @@ int main(void)
         cmocka_unit_test(dripping_bytes_do_not_hold_a_connection),
         cmocka_unit_test(when_full_the_oldest_makes_room),
         cmocka_unit_test(one_address_cannot_take_every_place),
+        cmocka_unit_test(a_datagram_does_not_wait_for_all_of_tcp),
         cmocka_unit_test(many_addresses_come_and_go),
         cmocka_unit_test(stopping_lets_a_begun_query_finish_and_closes_the_idle),
         cmocka_unit_test(stopping_waits_for_answers_to_be_read),
