@@ -124,7 +124,7 @@ struct net_worker {
     void *batch_ctx;
     uv_loop_t loop;
     uv_async_t wake;
-    uv_timer_t sweep; /* runs while there are connections or paused listeners */
+    uv_timer_t sweep; /* runs while there are connections, paused listeners, or no reserve */
     uv_timer_t drain_end;
     struct net_listener *listeners;
     size_t listeners_n;
@@ -137,7 +137,7 @@ struct net_worker {
     uint64_t idle_ms;
     size_t tcp_answer_max; /* the longest so far, with its length */
     uint64_t udp_turn_ns;  /* when net__udp_turn last looked */
-    int reserve_fd;        /* given up for a moment when accept meets EMFILE */
+    int reserve_fd;        /* given up when accept meets EMFILE, until the next sweep */
     bool draining, finished;
     unsigned index;
     pthread_t thread;

@@ -78,11 +78,11 @@ static void take_in(struct net_worker *w, int fd, const struct sockaddr_storage 
 }
 
 /* Out of descriptors. A connection that waits would wake the loop for ever, so that it has to be
- * taken off the queue: in place of the oldest one, or, when there is none to give up, with the
- * descriptor held back for this, only to be closed. false: not even that. */
-static bool make_room(struct net_listener *l)
+ * taken off the queue: in place of the oldest one or, when there is none to give up, on the
+ * descriptor held back for this: however many the rest of the process has taken, every worker can
+ * serve one client at a time. The sweep holds one back again. false: not even that. */
+static bool make_room(struct net_worker *w)
 {
-    struct net_worker *w = l->worker;
     net__count(&w->counters.loop_errors, 1);
     if (w->oldest) {
         shed_oldest(w);
@@ -91,11 +91,9 @@ static bool make_room(struct net_listener *l)
     if (w->reserve_fd < 0)
         return false;
     close(w->reserve_fd);
-    int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
-        close(fd);
-    w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return fd >= 0;
+    w->reserve_fd = -1;
+    net__worker_sweep_soon(w);
+    return true;
 }
 
 /* accept(2) also reports errors of the connection it would have returned. */
@@ -144,7 +142,7 @@ static bool accept_one(struct net_listener *l)
     if (errno == EMFILE || errno == ENFILE) {
         if (!is_waiting(l->fd))
             return false;
-        if (make_room(l))
+        if (make_room(l->worker))
             return true;
     }
     net__listener_pause(l); /* no memory, or no descriptor at all: try again at the next sweep */

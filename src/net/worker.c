@@ -61,7 +61,7 @@ static void on_sweep(uv_timer_t *timer)
             listener_resume(&w->listeners[i]);
     if (w->reserve_fd < 0)
         w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (!w->oldest)
+    if (!w->oldest && w->reserve_fd >= 0)
         uv_timer_stop(&w->sweep);
 }
 
