@@ -229,6 +229,14 @@ static json_t *counters_json(const struct daemon *d)
     set_new(o, "tcp_open", json_integer((json_int_t)n.tcp_open));
     set_new(o, "tcp_queries", json_integer((json_int_t)n.tcp_queries));
     set_new(o, "tcp_accepted", json_integer((json_int_t)n.tcp_accepted));
+    set_new(o, "udp_no_answer", json_integer((json_int_t)n.udp_no_answer));
+    set_new(o, "tcp_closed", json_integer((json_int_t)n.tcp_closed));
+    set_new(o, "tcp_idle_closed", json_integer((json_int_t)n.tcp_idle_closed));
+    set_new(o, "tcp_shed", json_integer((json_int_t)n.tcp_shed));
+    set_new(o, "tcp_refused_per_ip", json_integer((json_int_t)n.tcp_refused_per_ip));
+    set_new(o, "tcp_cut_slow", json_integer((json_int_t)n.tcp_cut_slow));
+    set_new(o, "tcp_framing_errors", json_integer((json_int_t)n.tcp_framing_errors));
+    set_new(o, "loop_errors", json_integer((json_int_t)n.loop_errors));
     set_new(o, "events_dropped",
             json_integer((json_int_t)(d->events_dropped + health_events_lost(d->health))));
     struct probe_stats p;
