@@ -1,0 +1,63 @@
+"""What the programs of this folder share: a small world, queries in bytes, connections from any address."""
+
+import os
+import resource
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import lab  # noqa: E402
+
+SLOW = bool(os.environ.get("MERIDIAN_E2E_SLOW"))
+NAME, ADDRESS = "www.gslb.example", "203.0.113.1"
+
+
+def base_world(t):
+    t.meridian("init")
+    t.meridian("zone add gslb.example --ns ns1.gslb.example=127.0.0.1")
+    t.meridian("region add eu --at 51.5,-0.1")
+    t.meridian("service add %s --policy failover --ttl 30" % NAME)
+    t.meridian("endpoint add %s eu %s" % (NAME, ADDRESS))
+
+
+def query(number):
+    q = b"".join(bytes([len(x)]) + x.encode() for x in NAME.split(".")) + b"\0" + struct.pack("!HH", 1, 1)
+    return struct.pack("!HHHHHH", number & 0xffff, 0, 1, 0, 0, 0) + q
+
+
+def frame(number):
+    q = query(number)
+    return struct.pack("!H", len(q)) + q
+
+
+def counters(d):
+    return d.status()["counters"]
+
+
+def raise_file_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connect(source, receive_buffer=None):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if receive_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.bind((source, 0))
+    s.settimeout(10)
+    s.connect(("127.0.0.1", 53))
+    return s
+
+
+def is_served(s):
+    """Asks; whether an answer comes before the connection ends."""
+    try:
+        s.sendall(frame(7))
+        head = s.recv(4, socket.MSG_WAITALL)
+        if len(head) < 4:
+            return False
+        rest = struct.unpack("!H", head[:2])[0] - 2
+        return head[2:] == struct.pack("!H", 7) and len(s.recv(rest, socket.MSG_WAITALL)) == rest
+    except ConnectionError:
+        return False
