@@ -1,9 +1,11 @@
 """What the programs of this folder share: a small world, queries in bytes, connections from any address."""
 
+import json
 import os
 import resource
 import socket
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -11,6 +13,8 @@ import lab  # noqa: E402
 
 SLOW = bool(os.environ.get("MERIDIAN_E2E_SLOW"))
 NAME, ADDRESS = "www.gslb.example", "203.0.113.1"
+STEADY = ("127.32.0.0", 500)  # the first /24 of the clients that must not suffer, and how many
+NICE = -20
 
 
 def base_world(t):
@@ -61,3 +65,47 @@ def is_served(s):
         return head[2:] == struct.pack("!H", 7) and len(s.recv(rest, socket.MSG_WAITALL)) == rest
     except ConnectionError:
         return False
+
+
+class Storm:
+    """The load program in the background."""
+
+    def __init__(self, mode, networks, seconds, rate):
+        program = os.path.join(lab.BUILD, "tests", "e2e", "load", "e2e_storm")
+        argv = [program, mode, "53", NAME, networks[0], str(networks[1]), "%.2f" % seconds, "%.0f" % rate]
+        self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+    def result(self):
+        out, _ = self.popen.communicate(timeout=200)
+        assert self.popen.returncode == 0, "the load program failed"
+        return json.loads(out)
+
+
+def processors():
+    """One for the server, the others for clients."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return ({cpus[0]}, set(cpus[1:])) if len(cpus) > 1 else (set(cpus), set(cpus))
+
+
+def prefer(pid):
+    """A process goes before other people's work, where that is allowed: what is lost must be the server's
+    doing. Where the kernel groups processes by session, it is the group's niceness that counts."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, NICE)
+        with open("/proc/%d/autogroup" % pid, "w") as f:
+            f.write("%d" % NICE)
+    except OSError:  # an ordinary user, or no such grouping
+        pass
+
+
+def pinned_daemon(t):
+    """A daemon on a processor of its own, its clients on the others; both go before other people's work."""
+    server, clients = processors()
+    os.sched_setaffinity(0, server)
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    prefer(os.getpid())
+    d = t.daemon()
+    prefer(d.pid)
+    os.sched_setaffinity(0, clients)
+    return d

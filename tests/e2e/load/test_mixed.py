@@ -3,56 +3,23 @@ must not suffer. One worker on a processor of its own and all clients on the oth
 what is claimed is about the server, so that its capacity must not depend on what the clients take.
 Speed is printed and never asserted; loss, memory and recovery are."""
 
-import json
 import os
-import subprocess
 import threading
 import time
 
-from common import NAME, SLOW, base_world, connect, counters, frame, lab, raise_file_limit
+from common import (NAME, SLOW, STEADY, Storm, base_world, connect, counters, frame, lab, pinned_daemon,
+                    raise_file_limit)
 
 IDLE, UNFINISHED, UNREAD = (1000, 25, 25) if SLOW else (10000, 250, 250)
 STEADY_QPS = 500 if SLOW else 5000
 PER_ADDRESS = 50  # connections of one client; it may have 100
 LOSS = 0.001
-NICE = -20
+SHARE, STEADIER = 0.8, 0.95  # a capacity below STEADIER of the last one is another one
 KIB = 1024
 # docs/net.md: what a connection costs at most. A sanitizer's own memory is not counted in it.
 IDLE_COST, UNFINISHED_COST, UNREAD_COST = 1 * KIB, 65 * KIB, 321 * KIB
 UNREAD_ONCE = 4096 * KIB  # a worker's own buffer of answers, and a first long answer
 FLOOD, MANY = ("127.200.0.0", 4), ("127.64.0.0", 4096)
-STEADY = ("127.32.0.0", 500)
-
-
-class Storm:
-    """The load program in the background."""
-
-    def __init__(self, mode, networks, seconds, rate):
-        program = os.path.join(lab.BUILD, "tests", "e2e", "load", "e2e_storm")
-        argv = [program, mode, "53", NAME, networks[0], str(networks[1]), "%.2f" % seconds, "%.0f" % rate]
-        self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-
-    def result(self):
-        out, _ = self.popen.communicate(timeout=200)
-        assert self.popen.returncode == 0, "the load program failed"
-        return json.loads(out)
-
-
-def processors(t):
-    """One for the server, the others for clients."""
-    cpus = sorted(os.sched_getaffinity(0))
-    return ({cpus[0]}, set(cpus[1:])) if len(cpus) > 1 else (set(cpus), set(cpus))
-
-
-def prefer(pid):
-    """A process goes before other people's work, where that is allowed: what is lost must be the server's
-    doing. Where the kernel groups processes by session, it is the group's niceness that counts."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, NICE)
-        with open("/proc/%d/autogroup" % pid, "w") as f:
-            f.write("%d" % NICE)
-    except OSError:  # an ordinary user, or no such grouping
-        pass
 
 
 def scheduled(d):
@@ -72,15 +39,7 @@ def world(t):
         t.meridian("set " + setting)
     limited = t.meridian("set rate-limit 200", ok=None).returncode == 0
     print("    rate-limit: %s" % ("200" if limited else "not known here, without"))
-    server, clients = processors(t)
-    os.sched_setaffinity(0, server)
-    if os.getpgrp() != os.getpid():
-        os.setsid()
-    prefer(os.getpid())
-    d = t.daemon()
-    prefer(d.pid)
-    os.sched_setaffinity(0, clients)
-    return d, limited
+    return pinned_daemon(t), limited
 
 
 def rss(d):
@@ -88,31 +47,37 @@ def rss(d):
         return next(int(line.split()[1]) * KIB for line in f if line.startswith("VmRSS"))
 
 
-def kernel_drops(port=53):
-    """Datagrams for this port that found no room in the socket."""
-    drops = 0
+def kernel_queue(port=53):
+    """(bytes that wait, datagrams that found no room) in the sockets of this port."""
+    waiting = drops = 0
     for path in ("/proc/net/udp", "/proc/net/udp6"):
         with open(path) as f:
             for line in f.readlines()[1:]:
                 fields = line.split()
                 if int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    waiting += int(fields[4].split(":")[1], 16)
                     drops += int(fields[-1])
-    return drops
+    return waiting, drops
+
+
+def quiet_drops():
+    """The drops so far, once nothing waits any more."""
+    return lab.wait_for("the socket is empty", lambda: (lambda q: q[0] == 0 and (q[1],))(kernel_queue()))[0]
 
 
 def capacity(d):
-    """Answers a second when more is asked than can be answered, from networks enough for no limit."""
-    closed = Storm("closed", MANY, 1, 1024).result()
-    flood = Storm("flood", MANY, 2.5, 1e6)
+    """Answers a second when more is asked than can be answered, from networks enough for no limit.
+    The steady clients are there too: waking them is part of what an answer costs."""
+    flood, steady = Storm("flood", MANY, 1.5, 1e6), Storm("steady", STEADY, 1.3, STEADY_QPS)
     time.sleep(0.25)  # until the socket is full
     ran, sent, began = scheduled(d)[0], counters(d)["udp_sent"], time.monotonic()
-    time.sleep(2)
+    time.sleep(1)
     sent, seconds = counters(d)["udp_sent"] - sent, time.monotonic() - began
     ran = scheduled(d)[0] - ran
     got = flood.result()
-    print("    capacity: %.0f/s at %.0f %% of a processor, asked %.0f/s; closed loop %.0f/s" % (
-        sent / seconds, 100 * ran / seconds, got["sent"] / (got["end"] - got["start"]),
-        closed["answered"] / (closed["end"] - closed["start"])))
+    steady.result()
+    print("    capacity: %.0f/s, worker ran %.0f %%; asked %.0f/s" %
+          (sent / seconds, 100 * ran / seconds, got["sent"] / (got["end"] - got["start"])))
     return sent / seconds
 
 
@@ -200,16 +165,17 @@ def between(got, begin, end):
 
 def storm_of(d, rate, seconds):
     """The steady stream from one second before a flood to three seconds after it."""
-    drops, before = kernel_drops(), counters(d)
+    drops, before = quiet_drops(), counters(d)
     steady = Storm("steady", STEADY, seconds + 4, STEADY_QPS)
     time.sleep(1)
     before_flood = scheduled(d)
     flood = Storm("flood", FLOOD, seconds, rate).result()
     flood["ran"], flood["waited"] = (100 * (a - b) / seconds for a, b in zip(scheduled(d), before_flood))
     got = steady.result()
+    drops = quiet_drops() - drops
     after = counters(d)
     told = {k: after[k] - before[k] for k in after if isinstance(after[k], int)}
-    return got, flood, kernel_drops() - drops, told
+    return got, flood, drops, told
 
 
 def accounted(got, flood, drops, told):
@@ -218,9 +184,27 @@ def accounted(got, flood, drops, told):
     assert told["udp_received"] == told["udp_sent"] + told["udp_send_failed"] + told["udp_no_answer"], told
 
 
+def at_four_fifths(d, limited):
+    """Returns the capacity. It is measured before and after, because a machine may become slower for reasons
+    of its own, and a flood of more than was meant proves nothing: then once more, three times at most."""
+    rate = capacity(d)
+    for attempt in range(3):
+        got, flood, drops, told = storm_of(d, SHARE * rate, 8)
+        describe("%g" % SHARE, got, flood, drops)
+        accounted(got, flood, drops, told)
+        after = capacity(d)
+        if after >= STEADIER * rate or got["sent"] - got["answered"] < LOSS * got["sent"]:
+            break
+        rate = after
+    assert got["sent"] > STEADY_QPS * 6 and flood["sent"] > 0.75 * SHARE * rate * 8, "the load was not there"
+    assert got["sent"] - got["answered"] < LOSS * got["sent"]
+    if limited:
+        assert told["limited_dropped"] + told["limited_slipped"] > 0, "the flood was not limited"
+    return after
+
+
 def test_steady_queries_survive_idle_and_slow_connections_and_a_flood(t):
     d, limited = world(t)
-    rate = capacity(d)
     before, c = rss(d), Clients()
     c.open_idle(IDLE)
     idle = rss(d) - before
@@ -230,13 +214,7 @@ def test_steady_queries_survive_idle_and_slow_connections_and_a_flood(t):
     c.open_slow(UNFINISHED, UNREAD)
     bound = IDLE * IDLE_COST + UNFINISHED * UNFINISHED_COST + UNREAD * UNREAD_COST + UNREAD_ONCE
 
-    got, flood, drops, told = storm_of(d, 0.8 * rate, 8)
-    describe("0.8", got, flood, drops)
-    accounted(got, flood, drops, told)
-    assert got["sent"] > STEADY_QPS * 6 and flood["sent"] > 0.6 * rate * 8, "the load was not there"
-    assert got["sent"] - got["answered"] < LOSS * got["sent"]
-    if limited:
-        assert told["limited_dropped"] + told["limited_slipped"] > 0, "the flood was not limited"
+    rate = at_four_fifths(d, limited)
 
     got, flood, drops, told = storm_of(d, 2 * rate, 4)
     describe("2", got, flood, drops)
