@@ -17,8 +17,7 @@ LOSS = 0.001
 SHARE, STEADIER = 0.8, 0.95  # a capacity below STEADIER of the last one is another one
 KIB = 1024
 # docs/net.md: what a connection costs at most. A sanitizer's own memory is not counted in it.
-IDLE_COST, UNFINISHED_COST, UNREAD_COST = 1 * KIB, 65 * KIB, 321 * KIB
-UNREAD_ONCE = 4096 * KIB  # a worker's own buffer of answers, and a first long answer
+IDLE_COST, UNFINISHED_COST, UNREAD_COST, WORKER_COST = 1 * KIB, 72 * KIB, 336 * KIB, 8192 * KIB
 FLOOD, MANY = ("127.200.0.0", 4), ("127.64.0.0", 4096)
 
 
@@ -212,7 +211,7 @@ def test_steady_queries_survive_idle_and_slow_connections_and_a_flood(t):
     assert counters(d)["tcp_open"] == IDLE
     assert SLOW or idle <= IDLE * IDLE_COST, "idle connections cost more than docs/net.md says"
     c.open_slow(UNFINISHED, UNREAD)
-    bound = IDLE * IDLE_COST + UNFINISHED * UNFINISHED_COST + UNREAD * UNREAD_COST + UNREAD_ONCE
+    bound = IDLE * IDLE_COST + UNFINISHED * UNFINISHED_COST + UNREAD * UNREAD_COST + WORKER_COST
 
     rate = at_four_fifths(d, limited)
 

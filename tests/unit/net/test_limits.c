@@ -172,6 +172,41 @@ static void a_datagram_does_not_wait_for_all_of_tcp(void **state)
     bed_stop(&b);
 }
 
+/* The buffer of a long frame has room for 300 queries behind it: they are not one step. */
+static void queries_behind_a_long_frame_leave_a_datagram_its_turn(void **state)
+{
+    (void)state;
+    enum { BEGUN = 30000, FRAME = 40000, QUERIES = 300, LEN = 100, STEP = 4096 / (LEN + 2) + 1 };
+    static uint8_t out[2 + FRAME + QUERIES * (LEN + 2)], message[FRAME] = "long", back[sizeof out];
+    size_t len = frame(out, message, FRAME);
+    message[0] = 'S';
+    for (int i = 0; i < QUERIES; i++)
+        len += frame(out + len, message, LEN);
+    struct bed b = {0};
+    bed_start(&b);
+    int fd = connect_from(&b, NULL), holder = connect_from(&b, NULL);
+    int udp = client("127.0.0.1", b.port, SOCK_DGRAM, NULL);
+    assert_int_equal(send(fd, out, BEGUN, 0), BEGUN);
+    usleep(20000); /* better if it is read by now, harmless if not */
+    send_frame(holder, "Hold", 4);
+    while (!b.seen[0].holding)
+        usleep(1000);
+    assert_int_equal(send(fd, out + BEGUN, len - BEGUN, 0), len - BEGUN);
+    b.seen[0].released = true;
+    while (b.seen[0].tcp < 5) /* in the midst of the queries */
+        usleep(100);
+    assert_int_equal(send(udp, "ping", 4, 0), 4);
+    size_t sent_at = b.seen[0].tcp;
+    assert_int_equal(take(udp, back, sizeof back), 4);
+    assert_true(b.seen[0].tcp_before_udp <= sent_at + 2 * STEP);
+    assert_true(take_exactly(fd, back, len));
+    assert_memory_equal(back, out, len);
+    close(fd);
+    close(holder);
+    close(udp);
+    bed_stop(&b);
+}
+
 static rlim_t highest_fd(void)
 {
     rlim_t highest = 0;
@@ -371,6 +406,7 @@ int main(void)
         cmocka_unit_test(when_full_the_oldest_makes_room),
         cmocka_unit_test(one_address_cannot_take_every_place),
         cmocka_unit_test(a_datagram_does_not_wait_for_all_of_tcp),
+        cmocka_unit_test(queries_behind_a_long_frame_leave_a_datagram_its_turn),
         cmocka_unit_test(many_addresses_come_and_go),
         cmocka_unit_test(stopping_lets_a_begun_query_finish_and_closes_the_idle),
         cmocka_unit_test(stopping_waits_for_answers_to_be_read),

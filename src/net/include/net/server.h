@@ -8,8 +8,9 @@
  *           write. Idle time counts from the last complete query, so that dripping bytes hold
  *           nothing. When full, the connection longest without a query makes room: a newcomer is
  *           always taken. A peer that does not read its answers is not read from either, holds
- *           about NET_TCP_QUEUE_BYTES, and is cut when its idle time is over. One wake reads at
- *           most 4 KiB of one connection, so that TCP cannot keep UDP waiting.
+ *           about NET_TCP_QUEUE_BYTES, and is cut when its idle time is over. TCP cannot keep UDP
+ *           waiting: it works in steps of at most 4 KiB of queries, and datagrams have a turn in
+ *           between.
  * Batch     the callback gets a whole batch and fills in the answers: everything in one batch is
  *           answered from one world.
  * Limits    are shared out: a worker has 1/N of them, rounded up. IPv6 clients count by /64.
