@@ -45,12 +45,13 @@ def raise_file_limit():
 
 
 def connect(source, receive_buffer=None):
-    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    v6 = ":" in source
+    s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     s.bind((source, 0))
     s.settimeout(10)
-    s.connect(("127.0.0.1", 53))
+    s.connect(("::1" if v6 else "127.0.0.1", 53))
     return s
 
 

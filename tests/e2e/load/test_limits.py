@@ -2,6 +2,7 @@
 
 import os
 import resource
+import subprocess
 
 from common import ADDRESS, NAME, base_world, connect, counters, is_served, lab, raise_file_limit
 
@@ -65,6 +66,28 @@ def test_one_client_has_as_many_connections_as_the_setting_says(t):
     assert "starts again" in said.stdout + said.stderr, "it says when a change takes effect"
     for s in held:
         s.close()
+
+
+def test_an_ipv6_client_is_the_64_bits_it_has_to_choose_from(t):
+    base_world(t)
+    t.meridian("set workers 1")
+    t.meridian("set tcp-clients-per-ip 4")
+    addresses = ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"]
+    try:
+        for a in addresses:
+            done = subprocess.run(["ip", "-6", "address", "add", a + "/128", "dev", "lo"], env=t.env)
+            assert done.returncode == 0, "an address of one's own"
+        d = t.daemon(listen=("[::1]:53",))
+        held = [connect(addresses[n % 2]) for n in range(4)]
+        assert all(is_served(s) for s in held)
+        assert not is_served(connect(addresses[0])) and not is_served(connect(addresses[1])), "a fifth of the /64"
+        assert is_served(connect(addresses[2])), "the /64 beside it"
+        held.pop().close()
+        lab.wait_for("a place is free", lambda: counters(d)["tcp_closed"] == 2)
+        assert is_served(connect(addresses[1])), "in the place of one that left"
+    finally:  # the network may be the machine's
+        for a in addresses:
+            subprocess.run(["ip", "-6", "address", "del", a + "/128", "dev", "lo"], env=t.env)
 
 
 if __name__ == "__main__":
