@@ -9,127 +9,15 @@
 
 #include "answer/answer.h"
 #include "base/check.h"
-#include "config/config.h"
 #include "reply.h"
+#include "wire.h"
+#include "world.h"
+
+#define OPTION_COOKIE 10    /* RFC 7873 */
+#define OPTION_KEEPALIVE 11 /* RFC 7828 */
+#define OPTION_EDE 15       /* RFC 8914 */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EP(region, address, priority)                                                              \
-    "{\"region\":\"" region "\",\"address\":\"" address "\",\"priority\":" priority "}"
-#define EPS                                                                                        \
-    "[" EP("eu", "192.0.2.1", "1") "," EP("eu", "2001:db8::1", "1") "," EP(                        \
-        "us", "192.0.2.2", "2") "," EP("us", "2001:db8::2", "2") "," EP("ap", "192.0.2.3",         \
-                                                                        "3") "]"
-#define SERVICE(name, rest) "{\"name\":\"" name ".gslb.example\"," rest ",\"endpoints\":" EPS "}"
-
-static const char config[] =
-    "{\"settings\":{\"nsid\":\"fuzz\"},"
-    "\"zones\":[{\"name\":\"gslb.example\",\"file\":\"" MERIDIAN_SOURCE_DIR
-    "/zones/gslb.example.zone\"},{\"name\":\"moved.example\",\"file\":\"" MERIDIAN_SOURCE_DIR
-    "/zones/moved.example.zone\"},{\"name\":\"bare.example\",\"ns\":[{\"name\":"
-    "\"ns.bare.example\",\"addresses\":[\"192.0.2.53\",\"2001:db8::53\"]}]}],"
-    "\"regions\":[{\"name\":\"eu\",\"at\":[51.5,-0.1]},{\"name\":\"us\",\"at\":[39,-77.5]},"
-    "{\"name\":\"ap\",\"at\":[35.7,139.7]}],"
-    "\"maps\":[{\"name\":\"m\",\"rules\":[{\"where\":\"net:1.2.0.0/20\",\"regions\":[\"us\"]},"
-    "{\"where\":\"net:1.2.3.16/28\",\"regions\":[\"eu\"]},"
-    "{\"where\":\"net:10.0.0.0/8\",\"regions\":[\"eu\"]},"
-    "{\"where\":\"net:2001:db8:1::/48\",\"regions\":[\"eu\",\"us\"]},"
-    "{\"where\":\"default\",\"regions\":[\"us\",\"eu\"]}]}],"
-    "\"services\":[" SERVICE("www", "\"policy\":\"geo | sticky\",\"map\":\"m\"") "," SERVICE(
-        "api",
-        "\"policy\":\"fence | all\",\"map\":\"m\",\"answers\":2") "," SERVICE("f",
-                                                                              "\"policy\":"
-                                                                              "\"failover\","
-                                                                              "\"on_"
-                                                                              "empty\":"
-                                                                              "\"nodata"
-                                                                              "\"") "," SERVICE("s",
-                                                                                                "\""
-                                                                                                "po"
-                                                                                                "li"
-                                                                                                "cy"
-                                                                                                "\""
-                                                                                                ":"
-                                                                                                "\""
-                                                                                                "fe"
-                                                                                                "nc"
-                                                                                                "e "
-                                                                                                "| "
-                                                                                                "st"
-                                                                                                "ic"
-                                                                                                "ky"
-                                                                                                "\""
-                                                                                                ","
-                                                                                                "\""
-                                                                                                "ma"
-                                                                                                "p"
-                                                                                                "\""
-                                                                                                ":"
-                                                                                                "\""
-                                                                                                "m"
-                                                                                                "\""
-                                                                                                ","
-                                                                                                "\""
-                                                                                                "on"
-                                                                                                "_e"
-                                                                                                "mp"
-                                                                                                "ty"
-                                                                                                "\""
-                                                                                                ":"
-                                                                                                "\""
-                                                                                                "f."
-                                                                                                "gs"
-                                                                                                "lb"
-                                                                                                ".e"
-                                                                                                "xa"
-                                                                                                "mp"
-                                                                                                "le"
-                                                                                                "\"") ","
-                                                                                                      "{\"name\":\"host.gslb.example\",\"endpoints\":[{\"region\":\"eu\",\"address\":"
-                                                                                                      "\"origin.example.net\"}]},"
-                                                                                                      "{\"name\":\"bare.example\",\"policy\":\"all\",\"endpoints\":" EPS
-                                                                                                      "}]}";
-
-static struct snapshot *the_world;
-
-static void world_end(void) /* its arena is mapped: the leak checker does not look there */
-{
-    snapshot_unref(&the_world);
-}
-
-static struct snapshot *world(void)
-{
-    if (the_world)
-        return the_world;
-    atexit(world_end);
-    struct diag diag = {0};
-    char text[600];
-    int64_t revision;
-    struct model *m = model_create();
-    struct snapshot_cache *cache = snapshot_cache_create();
-    struct snapshot_options options = {.workers = 1};
-    enum err e = config_import(m, config, strlen(config), &revision, &diag);
-    if (!e)
-        e = model_validate(m, &diag);
-    if (!e)
-        e = snapshot_compile(m, cache, &options, &the_world, &diag);
-    if (e) {
-        fprintf(stderr, "%s\n", diag_first(&diag, text, sizeof text));
-        CHECK(!e);
-    }
-    diag_fini(&diag);
-    model_unref(&m);
-    snapshot_cache_destroy(&cache);
-    return the_world;
-}
-
-static void set_board(const struct snapshot *s, uint8_t how)
-{
-    static const uint32_t words[4] = {AVAIL_FULL, AVAIL_FULL / 2, 0, STEER_WORD_DRAIN};
-    for (uint32_t i = 0; i < s->regions_n; i++)
-        snapshot_board_set(s->steer.board.region, i,
-                           how == 0xff ? STEER_WORD_OFF : words[how >> (2 * i) & 3]);
-}
 
 static void check_subnet(const struct dns_query *q, const struct reply *r)
 {
@@ -142,23 +30,112 @@ static void check_subnet(const struct dns_query *q, const struct reply *r)
     CHECK(q->ecs.source > 0 || r->ecs_scope == 0);
 }
 
-static void check_reply(const uint8_t *msg, size_t len, const uint8_t *out, size_t out_len)
+/* What an answer's OPT may hold, by what the query's OPT holds; read by ldns there, by wire_walk
+ * here. An option that a build does not know is simply never in its answers. */
+struct options {
+    const uint8_t *asked, *given;
+    size_t asked_len, given_len;
+    bool tcp;
+    unsigned rcode;
+};
+
+static const uint8_t *asked(const struct options *o, unsigned code, size_t *len)
+{
+    return o->asked ? wire_option(o->asked, o->asked_len, code, len) : NULL;
+}
+
+/* RFC 7873 §5.2: the first COOKIE counts; RFC 9018 §4: version 1, three zeros, time, hash. */
+static void check_cookie(const struct options *o, const uint8_t *cookie, size_t len)
+{
+    size_t n = 0;
+    const uint8_t *client = asked(o, OPTION_COOKIE, &n);
+    CHECK(client && (n == 8 || (n >= 16 && n <= 40)));
+    CHECK(len == 24 && memcmp(cookie, client, 8) == 0);
+    CHECK(cookie[8] == 1 && cookie[9] == 0 && cookie[10] == 0 && cookie[11] == 0);
+}
+
+/* RFC 8914 §2: INFO-CODE, then UTF-8 that may be empty and is not ended by a zero. */
+static void check_error(const struct options *o, const uint8_t *error, size_t len)
+{
+    CHECK(len >= 2 && len < 256);
+    unsigned info = wire_get16(error);
+    CHECK(o->rcode == DNS_REFUSED ? info == 18 || info == 20
+                                  : o->rcode == DNS_SERVFAIL && (info == 0 || info == 14));
+    for (size_t i = 2; i < len; i++)
+        CHECK(error[i] >= 0x20 && error[i] != 0x7f);
+}
+
+/* RFC 7828 §3.3.2: over TCP only, in units of 100 ms, to those who sent it. */
+static void check_keepalive(const struct options *o, const uint8_t *value, size_t len)
+{
+    size_t n = 0;
+    CHECK(o->tcp && asked(o, OPTION_KEEPALIVE, &n) && n == 0);
+    CHECK(len == 2 && wire_get16(value) > 0);
+}
+
+static void check_options(const struct options *o)
+{
+    static const unsigned known[] = {DNS_OPTION_NSID, DNS_OPTION_ECS, OPTION_COOKIE,
+                                     OPTION_KEEPALIVE, OPTION_EDE};
+    unsigned known_n = 0;
+    size_t n;
+    CHECK(wire_options_whole(o->given, o->given_len));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        unsigned times = wire_options_count(o->given, o->given_len, known[i]);
+        CHECK(times <= 1);
+        known_n += times;
+    }
+    CHECK(known_n == wire_options_n(o->given, o->given_len)); /* nothing else, no PADDING */
+    if (wire_option(o->given, o->given_len, DNS_OPTION_NSID, &n))
+        CHECK(asked(o, DNS_OPTION_NSID, &n)); /* RFC 5001 §2.2 */
+    if (wire_option(o->given, o->given_len, DNS_OPTION_ECS, &n))
+        CHECK(asked(o, DNS_OPTION_ECS, &n)); /* RFC 7871 §7.2.2 */
+    const uint8_t *p = wire_option(o->given, o->given_len, OPTION_COOKIE, &n);
+    if (p)
+        check_cookie(o, p, n);
+    p = wire_option(o->given, o->given_len, OPTION_EDE, &n);
+    if (p)
+        check_error(o, p, n);
+    p = wire_option(o->given, o->given_len, OPTION_KEEPALIVE, &n);
+    if (p)
+        check_keepalive(o, p, n);
+}
+
+static void check_by_ldns(const struct answer_request *q, size_t len, unsigned rcode)
+{
+    ldns_pkt *pkt = NULL;
+    CHECK(ldns_wire2pkt(&pkt, q->out, len) == LDNS_STATUS_OK);
+    const ldns_rdf *rdf = ldns_pkt_edns_data(pkt);
+    struct wire w;
+    if (rdf && wire_walk(q->msg, q->len, &w))
+        check_options(&(struct options){.asked = w.options,
+                                        .asked_len = w.options_len,
+                                        .given = ldns_rdf_data(rdf),
+                                        .given_len = ldns_rdf_size(rdf),
+                                        .tcp = q->tcp,
+                                        .rcode = rcode});
+    ldns_pkt_free(pkt);
+}
+
+static void check_reply(const struct answer_request *req, size_t len)
 {
     static struct reply r;
-    const char *bad = reply_read(out, out_len, &r);
+    const char *bad = reply_read(req->out, len, &r);
     if (bad)
         fprintf(stderr, "%s\n", bad);
     CHECK(!bad);
-    CHECK(out[0] == msg[0] && out[1] == msg[1]);
-    ldns_pkt *pkt = NULL;
-    CHECK(ldns_wire2pkt(&pkt, out, out_len) == LDNS_STATUS_OK);
-    ldns_pkt_free(pkt);
+    CHECK(req->out[0] == req->msg[0] && req->out[1] == req->msg[1]);
+    check_by_ldns(req, len, r.rcode);
     struct dns_query q;
-    if (dns_query_parse(msg, len, &q) != DNS_PARSE_OK)
+    if (dns_query_parse(req->msg, req->len, &q) != DNS_PARSE_OK)
         return;
     CHECK(r.opt == q.edns && r.opt_do == (q.edns && q.edns_do));
-    CHECK(r.qname.len == q.qname_len && memcmp(r.qname.wire, msg + 12, 1) == 0);
-    CHECK(r.qtype == q.qtype && r.qclass == q.qclass);
+    CHECK(r.has_question == q.has_question);
+    if (q.has_question) { /* octet for octet: 0x20 */
+        CHECK(r.qname.len == q.qname_len);
+        CHECK(memcmp(r.qname.wire, req->msg + DNS_HEADER_BYTES, q.qname_len) == 0);
+        CHECK(r.qtype == q.qtype && r.qclass == q.qclass);
+    }
     check_subnet(&q, &r);
     CHECK(!r.tc || r.n == 0);
     CHECK(r.rcode != DNS_NXDOMAIN || r.authorities == 1);
@@ -170,10 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct answer_worker w;
     if (size < 2)
         return 0;
-    const struct snapshot *s = world();
+    const struct snapshot *s = world_open("answer.json");
     struct ip source = {.family = data[0] & 2 ? 6 : 4, .b = {data[0], data[1], 7, 7}};
     answer_worker_init(&w, 0, data[0]);
-    set_board(s, data[1]);
+    world_set_board(s, data[1]);
     struct answer_request r = {.msg = data + 2,
                                .len = size - 2,
                                .source = source,
@@ -188,6 +165,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK((len == 0) == (atomic_load(&w.outcome[ANSWER_dropped]) == 1));
     CHECK(len <= r.cap);
     if (len)
-        check_reply(r.msg, r.len, out, len);
+        check_reply(&r, len);
     return 0;
 }

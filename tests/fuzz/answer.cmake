@@ -1,5 +1,6 @@
 meridian_fuzz(answer
-  SOURCES ${CMAKE_CURRENT_LIST_DIR}/answer.c ${CMAKE_SOURCE_DIR}/tests/unit/answer/reply.c
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/answer.c ${CMAKE_CURRENT_LIST_DIR}/wire.c
+          ${CMAKE_CURRENT_LIST_DIR}/world.c ${CMAKE_SOURCE_DIR}/tests/unit/answer/reply.c
   LINK answer snapshot config PkgConfig::LDNS)
 foreach(target replay_answer fuzz_answer)
   if(TARGET ${target})
