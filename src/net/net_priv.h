@@ -186,6 +186,9 @@ enum err net__worker_create(unsigned index, const struct net_config *config,
                             const struct net_address *addresses, size_t n, struct net_worker **out,
                             struct diag *diag) WARN_UNUSED;
 enum err net__worker_start(struct net_worker *w) WARN_UNUSED;
+/* The parts of start and join that need no thread: who opens the loop himself also runs it. */
+enum err net__worker_loop_open(struct net_worker *w) WARN_UNUSED;
+void net__worker_loop_close(struct net_worker *w);
 void net__worker_stop(struct net_worker *w, unsigned drain_ms); /* asks; does not wait */
 void net__worker_join(struct net_worker *w);
 void net__worker_destroy(struct net_worker *w);

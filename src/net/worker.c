@@ -223,7 +223,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, on_handle_closed);
 }
 
-static void loop_fini(struct net_worker *w)
+void net__worker_loop_close(struct net_worker *w)
 {
     uv_walk(&w->loop, close_handle, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -261,16 +261,25 @@ static int thread_start(struct net_worker *w)
     return -rc;
 }
 
-enum err net__worker_start(struct net_worker *w)
+enum err net__worker_loop_open(struct net_worker *w)
 {
     int rc = uv_loop_init(&w->loop);
     if (rc != 0)
         return (enum err)rc;
     rc = handles_init(w);
-    if (rc == 0)
-        rc = thread_start(w);
     if (rc != 0)
-        loop_fini(w);
+        net__worker_loop_close(w);
+    return (enum err)rc;
+}
+
+enum err net__worker_start(struct net_worker *w)
+{
+    enum err e = net__worker_loop_open(w);
+    if (e != ERR_OK)
+        return e;
+    int rc = thread_start(w);
+    if (rc != 0)
+        net__worker_loop_close(w);
     return (enum err)rc;
 }
 
@@ -284,5 +293,5 @@ void net__worker_stop(struct net_worker *w, unsigned drain_ms)
 void net__worker_join(struct net_worker *w)
 {
     pthread_join(w->thread, NULL);
-    loop_fini(w);
+    net__worker_loop_close(w);
 }

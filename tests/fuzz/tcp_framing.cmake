@@ -1,0 +1,6 @@
+meridian_fuzz(tcp_framing SOURCES ${CMAKE_CURRENT_LIST_DIR}/tcp_framing.c LINK net PkgConfig::UV)
+foreach(target replay_tcp_framing fuzz_tcp_framing)
+  if(TARGET ${target})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/net)
+  endif()
+endforeach()
