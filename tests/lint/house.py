@@ -7,6 +7,8 @@
     house.py size     no source file is longer than LINES_MAX
     house.py format   clang-format would change nothing
     house.py scripts  shell scripts parse; with shellcheck installed, it has no warning
+    house.py wire     no production code gives octets from the network to ldns: it leaks and asserts on some
+    house.py fuzz     every fuzz target has seeds and a dictionary that libFuzzer can read
     house.py pure DIR the archives of pure rooms under the build folder DIR use no clock, socket,
                       heap, stdio or random number of libc
 """
@@ -46,13 +48,16 @@ MAY_KNOW = {
 # Which files may include which foreign headers.
 FOREIGN = {
     r"uv\.h": r"net/|probe/|admin/|meridiand/",
-    r"ldns/": r"zone/|probe/",
+    r"ldns/": r"zone/",
     r"maxminddb\.h": r"geo/",
     r"curl/": r"probe/",
     r"sqlite3\.h": r"store/",
     r"jansson\.h": r"config/|store/|admin/|meridiand/|meridian/",
     r"openssl/": r"",
 }
+
+# What of ldns reads messages, records or names as they are on the wire, or fetches them from there.
+WIRE = re.compile(r"\bldns_(wire2\w+|buffer2pkt_wire|dname_new_frm_wire|udp_\w+|tcp_\w+|send\w*|resolver_\w+|axfr_\w+)\b")
 
 # What a pure room may not call. Building text in a buffer (snprintf) is no stdio in this sense.
 PURE = ["dns", "steer", "answer", "health"]
@@ -173,6 +178,34 @@ def check_scripts():
             yield from done.stdout.splitlines()
 
 
+def check_wire():
+    for path in sources("src/**/*.[ch]") + sources("src/**/*.def"):
+        with open(path, encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                for word in WIRE.finditer(line):
+                    yield "%s:%d: %s: messages are read by src/dns or by hand" % (relative(path), number, word.group(0))
+
+
+def check_fuzz():
+    folder = os.path.join(SOURCE, "tests/fuzz")
+    for description in sources("tests/fuzz/*.cmake"):
+        target = os.path.basename(description)[:-len(".cmake")]
+        seeds = os.path.join(folder, "corpus", target)
+        if not os.path.isdir(seeds) or not os.listdir(seeds):
+            yield "tests/fuzz/corpus/%s: no seeds" % target
+        dictionary = os.path.join(folder, target + ".dict")
+        if not os.path.exists(dictionary):
+            yield "%s: missing" % relative(dictionary)
+            continue
+        with open(dictionary, encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                if not re.fullmatch(r'(#.*|\w+="([^"\\]|\\["\\]|\\x[0-9a-f]{2})+")?', line.rstrip("\n")):
+                    yield "%s:%d: no entry of a dictionary" % (relative(dictionary), number)
+    done = subprocess.run([sys.executable, "-B", os.path.join(folder, "make_corpus.py"), "--check"], cwd=SOURCE,
+                          stdout=subprocess.PIPE, text=True)
+    yield from done.stdout.splitlines()
+
+
 def check_pure(build):
     for room in PURE:
         archive = os.path.join(build, "src", room, "lib%s.a" % room)
@@ -188,7 +221,7 @@ def check_pure(build):
 
 def main():
     checks = {"layers": check_layers, "headers": check_headers, "size": check_size, "format": check_format,
-              "scripts": check_scripts, "pure": check_pure}
+              "scripts": check_scripts, "wire": check_wire, "fuzz": check_fuzz, "pure": check_pure}
     if len(sys.argv) < 2 or sys.argv[1] not in checks:
         sys.exit(__doc__)
     findings = list(checks[sys.argv[1]](*sys.argv[2:]))
