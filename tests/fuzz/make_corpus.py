@@ -161,6 +161,8 @@ def tcp_framing():
     yield "edges-of-a-read", b"\x0f" + op(start) + f(4093, 3) + f(4094, 3) + f(4095, 3) + op(push, 0, 11) + op(turn) + op(push, 0, 12)
     yield "longest", b"\x0f" + op(start) + op(frame, 0, 0xff) + f(1, 15) + op(everything) * 4 + op(read, 0, 15)
     yield "unread", b"\x4f" + op(start) + (f(2, 15) + f(2, 14)) * 4 + op(everything) * 2 + op(turn) * 4 + op(read, 0, 14)
+    yield "kept-behind-unread", b"\x4f" + op(start) + f(2, 15) * 3 + op(many, 0, 0xf3) + f(12, 11) * 3 + \
+        op(everything) + op(turn) * 2 + op(read, 0, 14) + op(turn) + op(read, 0, 12)
     yield "unread-then-cut", b"\x4f" + op(start) + f(2, 15) * 4 + op(everything) * 2 + op(age)
     yield "empty-frame", b"\x0f" + op(start) + f(12, 4) + op(empty) + f(12, 4) + op(everything)
     yield "half-frame", b"\x0f" + op(start) + f(12, 4) + op(raw, 0, 3) + b"\0\x20x" + op(everything) + op(half)
