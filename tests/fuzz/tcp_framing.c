@@ -27,6 +27,7 @@
 #define CLIENTS 4
 #define SENT_MAX (192u * 1024) /* of one client in one run */
 #define FRAMES_MAX 2048
+#define SCRIPT_MAX 1024
 #define TURNS_MAX 20000 /* without progress: it hangs */
 #define IDLE_MS 3600000u
 #define UDP_RCVBUF 65536
@@ -545,6 +546,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         clients[i] = (struct client){.bytes = clients[i].bytes, .fd = -1};
     int fd = lowest_free_fd();
     struct totals before = totals();
+    size = size < SCRIPT_MAX ? size : SCRIPT_MAX;
     for (size_t at = 1; at < size;)
         at += step(data + at, size - at);
     if ((data[0] & 144) == 144)
