@@ -28,7 +28,8 @@ static const struct command_flag grouped_flags[] = {
     {"service", "NAME", "only lines of this service", FLAGS_LOG},
     {"region", "NAME", "only lines of this region", FLAGS_LOG},
     {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon, fail-open, limit",
+     "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon, "
+     "fail-open, limit",
      FLAGS_LOG},
     {"since", "TIME", "from then on: RFC 3339, or a duration back from now", FLAGS_LOG},
 };
