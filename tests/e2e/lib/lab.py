@@ -245,6 +245,7 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix="meridian-%s-" % name[:40])
         os.chmod(self.folder, 0o755)
         self.processes = []
+        self.undo = []  # commands for the end
         self.meridiand = os.path.join(BUILD, "src", "meridiand", "meridiand")
         self.command = os.path.join(BUILD, "src", "meridian", "meridian")
         self.db = os.path.join(self.folder, "meridian.db")
@@ -288,6 +289,12 @@ class Lab:
 
     # programs
 
+    def address(self, address):
+        """One more address of the loopback interface, for those who do not take one of 127.0.0.0/8."""
+        subprocess.run(["ip", "address", "replace", address + "/32", "dev", "lo"], env=self.env, check=True)
+        self.undo.append(["ip", "address", "del", address + "/32", "dev", "lo"])
+        return address
+
     def meridian(self, *args, db=None, ok=True, stdin=None, timeout=30, env=None):
         """Runs the command line. One argument with blanks is split as a shell would.
         ok: True must succeed, False must not, None either."""
@@ -310,23 +317,51 @@ class Lab:
     def region(self, name, address, port=80):
         return Region(self, name, address, port)
 
-    def parent(self, address, delegation):
-        """NSD serving "example" with these lines of a zone file in it."""
-        folder = self.make_folder("nsd")
-        zone = self.fill("example.zone.in", os.path.join(folder, "example.zone"), ADDRESS=address)
-        with open(zone, "a", encoding="utf-8") as f:
-            f.write(delegation)
-        conf = self.fill("nsd.conf.in", os.path.join(folder, "nsd.conf"), DIR=folder, ADDRESS=address)
-        p = Process(self, "nsd", ["nsd", "-d", "-c", conf])
-        p.wait_until("answers", lambda: answers("example", "SOA", address))
+    def name_server(self, name, address, zone, template, more="", **values):
+        """NSD serving one zone: a template of scripts/parts and more lines."""
+        folder = self.make_folder(name)
+        path = self.fill(template, os.path.join(folder, "zone"), ADDRESS=address, **values)
+        with open(path, "a", encoding="utf-8") as f:
+            f.write(more)
+        conf = self.fill("nsd.conf.in", os.path.join(folder, "nsd.conf"), DIR=folder, ADDRESS=address, ZONE=zone)
+        p = Process(self, name, ["nsd", "-d", "-c", conf])
+        p.wait_until("answers", lambda: answers(zone, "SOA", address))
         return p
 
-    def resolver(self, address, parent, ecs):
-        """unbound, whose world begins at "example"; it sends client subnets to the network ecs."""
-        folder = self.make_folder("unbound")
+    def parent(self, address, delegation):
+        """NSD serving "example" with these lines of a zone file in it."""
+        return self.name_server("nsd", address, "example", "example.zone.in", delegation)
+
+    def root(self, address, parent):
+        """NSD serving a root that knows one domain, "example" on parent."""
+        return self.name_server("root", address, ".", "root.zone.in", PARENT=parent)
+
+    def resolver(self, address, parent, ecs, top="example", more="", name="unbound"):
+        """unbound, whose world begins at top; it sends client subnets to the network ecs. more: a part
+        of its configuration."""
+        folder = self.make_folder(name)
         conf = self.fill("unbound.conf.in", os.path.join(folder, "unbound.conf"), DIR=folder, ADDRESS=address,
-                         PARENT=parent, ECS=ecs)
-        p = Process(self, "unbound", ["unbound", "-d", "-c", conf])
+                         PARENT=parent, ECS=ecs, TOP=top)
+        with open(conf, "a", encoding="utf-8") as f:
+            f.write(more)
+        return self._resolver(name, address, ["unbound", "-d", "-c", conf])
+
+    def bind(self, address, root):
+        """BIND, whose root is there. It listens only on addresses that an interface has: see address()."""
+        folder = self.make_folder("named")
+        with open(os.path.join(folder, "root.hints"), "w", encoding="utf-8") as f:
+            f.write(". 3600 IN NS a.root.\na.root. 3600 IN A %s\n" % root)
+        conf = self.fill("named.conf.in", os.path.join(folder, "named.conf"), DIR=folder, ADDRESS=address)
+        return self._resolver("named", address, ["named", "-4", "-n", "1", "-g", "-c", conf])
+
+    def knot_resolver(self, address, root):
+        """Knot Resolver, whose root is there. It takes no name server in 127.0.0.0/8: see address()."""
+        folder = self.make_folder("kresd")
+        conf = self.fill("kresd.conf.in", os.path.join(folder, "kresd.conf"), ADDRESS=address, ROOT=root)
+        return self._resolver("kresd", address, ["kresd", "-n", "-c", conf, folder])
+
+    def _resolver(self, name, address, argv):
+        p = Process(self, name, argv)
         p.wait_until("answers", lambda: answers("example", "SOA", address))
         return p
 
@@ -340,6 +375,8 @@ class Lab:
                     p.stop(seconds=20)
                 except (AssertionError, ProcessLookupError) as e:
                     faults.append(str(e))
+        for argv in reversed(self.undo):
+            subprocess.run(argv, env=self.env)
         faults += [p.fault() for p in self.processes if isinstance(p, Daemon) and p.fault()]
         for text in faults:
             print("    " + text)
