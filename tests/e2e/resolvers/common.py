@@ -9,7 +9,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import lab  # noqa: E402
+import lab  # noqa: E402,F401
 import wire  # noqa: E402
 
 SLOW = bool(os.environ.get("MERIDIAN_E2E_SLOW"))
@@ -46,8 +46,9 @@ far              CNAME edge-eu.example.
 OTHERS = "".join("edge-%s IN A 192.0.2.%d\n" % (region, 50 + i) for i, region in enumerate(REGIONS))
 
 POLICIES = {"geo": "geo", "nearest": "nearest", "latency": "latency within=10ms | sticky", "failover": "failover",
-            "weighted": "weighted", "sticky": "sticky", "all": "all", "geoall": "geo | all", "fenced": "fence | nearest",
-            "dual": "nearest", "host": "nearest", "inside": "nearest", "partial": "nearest", "many": "all"}
+            "weighted": "weighted", "sticky": "sticky", "all": "all", "geoall": "geo | all",
+            "fenced": "fence | nearest", "dual": "nearest", "host": "nearest", "inside": "nearest",
+            "partial": "nearest", "many": "all"}
 # Those whose answers are a function of the client's network alone; weighted draws anew for each query.
 STEADY = [name for name in POLICIES if name != "weighted"]
 NAMES = {name: "%s.%s" % (name, ZONE) for name in POLICIES}
@@ -66,7 +67,8 @@ def endpoints(number, name):
             addresses = ["198.51.%d.%d" % (100 + i, n) for n in range(MANY_A // 4)]
             addresses += ["2001:db8:ff:%d::%x" % (i, n + 1) for n in range(MANY_AAAA // 4)]
         else:
-            addresses = ["203.0.%d.%d" % (100 + number, i * 16 + n) for n in range(2 if name in ("geoall", "weighted") else 1)]
+            several = 2 if name in ("geoall", "weighted") else 1
+            addresses = ["203.0.%d.%d" % (100 + number, i * 16 + n) for n in range(several)]
             if name in ("dual", "geo"):
                 addresses.append("2001:db8:%x:%d::1" % (100 + number, i))
         out += [{"region": region, "address": a, "priority": 1 + (i != 2)} for a in addresses]
@@ -81,7 +83,8 @@ def document(t, more=(), negative_ttl=TTL):
     services = [{"name": NAMES[name], "policy": policy, "ttl": TTL, "endpoints": endpoints(i, name),
                  **({"map": "world"} if "geo" in policy or "fence" in policy else {})}
                 for i, (name, policy) in enumerate(POLICIES.items())]
-    return {"settings": {"geo": t.geo()}, "zones": [zone], "regions": [{"name": n, "at": at} for n, at in {**REGIONS, **PARTLY}.items()],
+    return {"settings": {"geo": t.geo()}, "zones": [zone],
+            "regions": [{"name": n, "at": at} for n, at in {**REGIONS, **PARTLY}.items()],
             "maps": [{"name": "world", "rules": [{"where": w, "regions": r.split(",")} for w, r in RULES]}],
             "latency": [{"where": w, "region": r, "ms": ms} for w, r, ms in LATENCY], "services": services + list(more)}
 
@@ -153,7 +156,8 @@ def question(name, rdtype, subnet=None, number=0):
         network, _, bits = subnet.partition("/")
         address = ipaddress.ip_address(network)
         octets = address.packed[:(int(bits) + 7) // 8]
-        option = struct.pack("!HHHBB", wire.SUBNET, 4 + len(octets), 1 if address.version == 4 else 2, int(bits), 0) + octets
+        family = 1 if address.version == 4 else 2
+        option = struct.pack("!HHHBB", wire.SUBNET, 4 + len(octets), family, int(bits), 0) + octets
     qname = b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0"
     return (struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 1) + qname + struct.pack("!HH", TYPES[rdtype], 1) +
             b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option)

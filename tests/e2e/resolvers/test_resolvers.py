@@ -137,6 +137,7 @@ def seen(w, resolver):
     out["0x20"] = bool(mixed)
     out["sends cookies"] = any(m.option(wire.COOKIE) for m in queries)
     out["sends client subnets"] = any(m.option(wire.SUBNET) for m in queries)
+    assert {m.name.lower() for m in queries if m.tcp} <= {NAMES["many"]}, "TCP without need"
     # The case of the question comes back as it was sent.
     sent = {(m.src, m.sport, m.id): m for m in queries if not m.tcp}
     replies = [m for m in w.recorder.since(begin) if not m.is_query and (m.dst, m.dport, m.id) in sent]
@@ -149,6 +150,7 @@ def seen(w, resolver):
         full = [m for m in queries if len(m.option(wire.COOKIE) or b"") >= 16]
         print("    %s: %d of %d queries with our cookie" % (resolver, len(full), len(queries)))
         assert len(full) > len(queries) / 2, "%s does not return our cookies" % resolver
+        assert w.meridian.status()["counters"]["cookies_valid"] >= len(full), "cookies of ours that we do not know"
     return out
 
 
@@ -225,7 +227,8 @@ def lives(messages, resolver, name, rdtype, ttl):
             if f.told_at is None:
                 f.told_at = m.at
                 crossed = math.floor(m.at) - math.floor(f.at - ROUND)
-                assert ttl - crossed <= shown <= ttl, "%s began %s %s with %s of %d" % (resolver, name, rdtype, shown, ttl)
+                assert ttl - crossed <= shown <= ttl, "%s began %s %s with %s of %d" % (
+                    resolver, name, rdtype, shown, ttl)
             # Older than this it must not be, even to a resolver that counts from the end of a second.
             assert query.at < f.told_at + ttl + WHOLE + ROUND, "%s kept %s %s for %.3f s of %d" % (
                 resolver, name, rdtype, query.at - f.told_at, ttl)
@@ -239,7 +242,8 @@ def lives(messages, resolver, name, rdtype, ttl):
 
 def test_what_is_cached_lives_exactly_as_long_as_its_ttl(t):
     more = [{"name": below(name), "policy": "failover", "ttl": int(name[3]),
-             "endpoints": [{"region": "eu", "address": "203.0.113." + name[3]}]} for name in ("ttl2", "ttl3", "ttl2-no6")]
+             "endpoints": [{"region": "eu", "address": "203.0.113." + name[3]}]}
+            for name in ("ttl2", "ttl3", "ttl2-no6")]
     w = World(t, more=more, negative_ttl=3)
     w.resolvers()
     # A service's negative answers live no longer than its positive ones. No name is asked for two types:
@@ -317,15 +321,16 @@ def in_order(server, queries, at_once=50):
 def through_a_subnet_cache(w, address, bits4, bits6, rng, clients):
     """Every client asks for several names, all in random order, many at once; each answer must be his own."""
     # "host" is left out for what the page says of aliases: its targets' server takes no client subnets.
-    services = [(NAMES[n], "A") for n in STEADY if n not in ("many", "host")] + [(NAMES["dual"], "AAAA"), (NAMES["geo"], "AAAA")]
+    services = [(NAMES[n], "A") for n in STEADY if n not in ("many", "host")]
+    services += [(NAMES[n], "AAAA") for n in ("dual", "geo")]
     asks = [(client, how, name, rdtype) for client, how in clients for name, rdtype in rng.sample(services, 6)]
     asks += rng.sample(asks, len(asks) // 4)  # some come again
     rng.shuffle(asks)
     begin = w.recorder.count()
-    full = {4: 32, 6: 128}
-    got = in_order(address, [(question(name, rdtype, "%s/%d" % (client, full[ipaddress.ip_address(client).version])
-                                       if how == "option" else None, i), client if how == "source" else LONDON)
-                             for i, (client, how, name, rdtype) in enumerate(asks)])
+    got = in_order(address, [
+        (question(name, rdtype, masked(client, 32, 128) if how == "option" else None, i),
+         client if how == "source" else LONDON)
+        for i, (client, how, name, rdtype) in enumerate(asks)])
     w.recorder.settle()
     queries = [m for m in upstream(w.recorder.since(begin), address) if m.name.lower() in NAMES.values()]
     keys = sorted({(name, rdtype, masked(client, bits4, bits6)) for client, _, name, rdtype in asks})
@@ -338,8 +343,8 @@ def through_a_subnet_cache(w, address, bits4, bits6, rng, clients):
     assert not wrong, "%d of %d had another network's answer: %s" % (len(wrong), len(asks), wrong[:5])
     networks = {masked(client, bits4, bits6) for client, _ in clients}
     kinds = len({(name, str(said(a))) for (name, _, _), a in wanted.items()})
-    print("    /%d and /%d: %d clients of %d networks, %d answers of %d kinds, none wrong; %d queries to Meridian" % (
-        bits4, bits6, len(clients), len(networks), len(asks), kinds, len(queries)))
+    print("    /%d and /%d: %d clients of %d networks, %d answers of %d kinds, none wrong, for %d queries to Meridian" %
+          (bits4, bits6, len(clients), len(networks), len(asks), kinds, len(queries)))
     assert all(m.option(wire.SUBNET) for m in queries), "a query without the client's network"
     assert len(queries) < 0.9 * len(asks), "nothing came from the cache"
     assert kinds > 30, "too few kinds of answers to tell networks apart"

@@ -1,5 +1,6 @@
 """What goes over the loopback interface, recorded with the kernel's times: what resolvers really send."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -60,7 +61,8 @@ class Message:
 
     def data(self):
         """RCODE and the answer's records but for TTL and order."""
-        return self.dns.rcode(), sorted((str(s.name).lower(), s.rdtype, r.to_text()) for s in self.dns.answer for r in s)
+        records = [(str(s.name).lower(), s.rdtype, r.to_text()) for s in self.dns.answer for r in s]
+        return self.dns.rcode(), sorted(records)
 
     def ttl(self):
         """The TTL of the first record of the answer; of a negative one, that of the SOA."""
@@ -78,7 +80,9 @@ class Recorder:
     def __init__(self, addresses):
         self.addresses, self.messages, self.lock = set(addresses), [], threading.Lock()
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):  # the second is not for everybody
+            with contextlib.suppress(PermissionError):
+                self.socket.setsockopt(socket.SOL_SOCKET, option, 64 << 20)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.settimeout(0.2)
         self.socket.bind(("lo", ETH_P_IP))
