@@ -244,12 +244,14 @@ def test_what_is_cached_lives_exactly_as_long_as_its_ttl(t):
     more = [{"name": below(name), "policy": "failover", "ttl": int(name[3]),
              "endpoints": [{"region": "eu", "address": "203.0.113." + name[3]}]}
             for name in ("ttl2", "ttl3", "ttl2-no6")]
+    near = endpoints(len(POLICIES), "near")  # of a scope longer than 0
+    more.append({"name": below("ttl2-near"), "policy": "nearest", "ttl": 2, "endpoints": near})
     w = World(t, more=more, negative_ttl=3)
     w.resolvers()
     # A service's negative answers live no longer than its positive ones. No name is asked for two types:
     # unbound asks for A on its way to the last label.
     names = [(below("ttl2"), "A", 2), (below("ttl3"), "A", 3), (below("short"), "A", 2), (below("ttl2-no6"), "AAAA", 2),
-             (below("one.two.three"), "AAAA", 3), (below("missing"), "A", 3)]
+             (below("one.two.three"), "AAAA", 3), (below("missing"), "A", 3), (below("ttl2-near"), "A", 2)]
     for resolver in RESOLVERS:  # the way there is known before the clock runs
         assert lab.rdata(through(resolver, NAMES["failover"]))
     begin = w.recorder.count()
