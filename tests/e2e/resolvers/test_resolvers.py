@@ -18,6 +18,12 @@ LONDON, TOKYO = "127.1.0.5", "127.3.0.5"
 PAGE = os.path.join(lab.SOURCE, "docs", "resolvers.md")
 
 
+def seeded():
+    seed = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 32)
+    print("    SEED=%d" % seed)
+    return random.Random(seed)
+
+
 def through(resolver, name, rdtype="A", source=LONDON, **kw):
     return lab.ask(name, rdtype, server=RESOLVERS[resolver], source=source, recurse=True, **kw)
 
@@ -49,6 +55,7 @@ def with_target(answer, rdtype):
 
 
 def test_every_name_resolves_through_every_resolver(t):
+    rng = seeded()
     w = World(t)
     w.resolvers()
     names = [NAMES[n] for n in POLICIES]
@@ -57,7 +64,7 @@ def test_every_name_resolves_through_every_resolver(t):
                                  "below.geo")] + [ZONE]
     count = 0
     for resolver in RESOLVERS:
-        for name in random.sample(names, len(names)):
+        for name in rng.sample(names, len(names)):
             for rdtype in ("A", "AAAA", "TXT", "TYPE65280"):
                 got, want = outcome(whole(resolver, name, rdtype)), with_target(direct(resolver, name, rdtype), rdtype)
                 if name == NAMES["weighted"]:  # drawn for each query: one of its addresses
@@ -353,9 +360,7 @@ def through_a_subnet_cache(w, address, bits4, bits6, rng, clients):
 
 
 def test_a_cache_by_subnet_never_serves_another_networks_answer(t):
-    seed = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 32)
-    print("    SEED=%d" % seed)
-    rng = random.Random(seed)
+    rng = seeded()
     w = World(t)
     w.resolvers()
     exact = t.address("198.18.54.11")
