@@ -5,6 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where the name begins that ends the RDATA of these types; others hold octets only. Names are equal
+ * in any case (RFC 4343 §2), so that the records are too. */
+static size_t name_at(uint16_t type, size_t len)
+{
+    switch (type) {
+    case DNS_NS:
+    case DNS_CNAME:
+    case DNS_DNAME:
+    case DNS_PTR:
+        return 0;
+    case DNS_MX:
+        return 2;
+    case DNS_SRV:
+        return 6;
+    default:
+        return len;
+    }
+}
+
+static uint8_t lower(uint8_t octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+}
+
+/* The canonical order (RFC 4034 §6.3). Length octets are below the letters. */
+static int rdata_compare(const struct record *a, const struct record *b)
+{
+    size_t n = a->rdata_len < b->rdata_len ? a->rdata_len : b->rdata_len;
+    size_t name = name_at(a->type, n);
+    int c = memcmp(a->rdata, b->rdata, name < n ? name : n);
+    for (size_t i = name; c == 0 && i < n; i++)
+        c = lower(a->rdata[i]) - lower(b->rdata[i]);
+    return c != 0 ? c : (a->rdata_len > b->rdata_len) - (a->rdata_len < b->rdata_len);
+}
+
 /* Canonical order of names (RFC 4034 §6.1), then by type, then by RDATA: duplicates lie side by
  * side, and what is below a name follows it at once. */
 static int record_compare(const void *x, const void *y)
@@ -17,22 +52,15 @@ static int record_compare(const void *x, const void *y)
     }
     if (a->type != b->type)
         return a->type < b->type ? -1 : 1;
-    int c = memcmp(a->rdata, b->rdata, a->rdata_len < b->rdata_len ? a->rdata_len : b->rdata_len);
+    int c = rdata_compare(a, b);
     if (c != 0)
         return c;
-    if (a->rdata_len != b->rdata_len)
-        return a->rdata_len < b->rdata_len ? -1 : 1;
     return a->line < b->line ? -1 : a->line > b->line;
 }
 
 static bool owner_equal(const struct record *a, const struct record *b)
 {
     return a->owner_len == b->owner_len && memcmp(a->owner, b->owner, a->owner_len) == 0;
-}
-
-static bool rdata_equal(const struct record *a, const struct record *b)
-{
-    return a->rdata_len == b->rdata_len && memcmp(a->rdata, b->rdata, a->rdata_len) == 0;
 }
 
 static struct place place_of(const struct record *r)
@@ -66,7 +94,7 @@ static void rrset_make(struct load *l, const struct record *first, size_t n, str
     for (size_t i = 0; rr && i < n; i++) {
         ttl = first[i].ttl < ttl ? first[i].ttl : ttl;
         top = first[i].line < top->line ? &first[i] : top;
-        if (i == 0 || !rdata_equal(&first[i], &first[i - 1]))
+        if (i == 0 || rdata_compare(&first[i], &first[i - 1]) != 0)
             rr[kept++] = (struct zone_rr){first[i].rdata_len, first[i].rdata};
     }
     check_ttls(l, first, n, ttl);

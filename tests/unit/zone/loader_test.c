@@ -137,6 +137,28 @@ static void origins_nest_and_are_relative(void **state)
     assert_non_null(rrset_of(r, "z.example", DNS_A));
 }
 
+/* RFC 4343 section 2: names are the same in any case, so that these records are one. RFC 2181
+ * section 5: an RRset has no doubles. */
+static void records_whose_names_differ_in_case_are_one(void **state)
+{
+    struct zone_records *r =
+        load_good("example",
+                  "$TTL 60\nn NS ns\nn NS NS\nm MX 1 a\nm MX 1 A\nm MX 2 a\nc CNAME b\nc CNAME B\n"
+                  "s SRV 1 2 97 a\ns SRV 1 2 65 a\nt TXT a\nt TXT A\n",
+                  *state);
+    static const struct {
+        const char *name;
+        uint16_t type, n;
+    } want[] = {{"n.example", DNS_NS, 1},
+                {"m.example", DNS_MX, 2},
+                {"c.example", DNS_CNAME, 1},
+                {"s.example", DNS_SRV, 2},
+                {"t.example", DNS_TXT, 2}};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(rrset_of(r, want[i].name, want[i].type)->n, want[i].n);
+    assert_memory_equal(rrset_of(r, "n.example", DNS_NS)->rr[0].rdata, "\2ns", 3); /* the first */
+}
+
 static void duplicates_go_and_the_smallest_ttl_wins(void **state)
 {
     struct diag diag = {0};
@@ -419,6 +441,7 @@ int main(void)
         T(lines_join_in_parentheses_and_crlf_is_no_matter),
         T(odd_names_are_names),
         T(origins_nest_and_are_relative),
+        T(records_whose_names_differ_in_case_are_one),
         T(duplicates_go_and_the_smallest_ttl_wins),
         T(what_is_wrong_is_said_with_its_line),
         T(every_finding_is_collected),
