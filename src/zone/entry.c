@@ -115,142 +115,6 @@ bool load__name(const char *text, const struct dns_name *origin, struct dns_name
     return true;
 }
 
-/* The octets are as long as the answer path relies on them to be. ldns checks the text form, but
- * not what came as \# octets (RFC 3597 §5). */
-static bool rdata_is_sound(uint16_t type, const uint8_t *rdata, size_t len)
-{
-    size_t before = type == DNS_MX ? 2 : type == DNS_SRV ? 6 : 0, n;
-    switch (type) {
-    case DNS_A:
-        return len == 4;
-    case DNS_AAAA:
-        return len == 16;
-    case DNS_NS:
-    case DNS_CNAME:
-    case DNS_DNAME:
-    case DNS_PTR:
-    case DNS_MX:
-    case DNS_SRV:
-        return len > before && dns_name_length(rdata + before, len - before) == len - before;
-    case DNS_SOA:
-        n = dns_name_length(rdata, len);
-        if (n == 0)
-            return false;
-        before = n;
-        n = dns_name_length(rdata + before, len - before);
-        return n > 0 && len - before - n == 20;
-    default:
-        return true;
-    }
-}
-
-static void record_add(struct load *l, const struct place *at, uint32_t ttl, uint16_t type)
-{
-    if (l->n >= ZONE_RECORDS_MAX) {
-        l->too_many = true;
-        return;
-    }
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 256;
-        struct record *records = realloc(l->records, cap * sizeof *records);
-        if (!records) {
-            l->out_of_memory = true;
-            return;
-        }
-        l->records = records;
-        l->cap = cap;
-    }
-    size_t len = ldns_buffer_position(l->wire);
-    struct record *r = &l->records[l->n++];
-    *r = (struct record){
-        .owner = l->n > 1 && r[-1].owner_len == l->owner.len &&
-                         memcmp(r[-1].owner, l->owner.wire, l->owner.len) == 0
-                     ? r[-1].owner
-                     : arena_dup(l->scratch, l->owner.wire, l->owner.len),
-        .owner_len = l->owner.len,
-        .rdata = arena_dup(l->arena, ldns_buffer_begin(l->wire), len),
-        .rdata_len = (uint16_t)len,
-        .file = at->file,
-        .line = at->line,
-        .ttl = ttl,
-        .type = type,
-    };
-    if (!r->owner || !r->rdata)
-        l->out_of_memory = true;
-}
-
-/* What the RDATA of the usual types looks like, since ldns only says that it is wrong. */
-static const struct {
-    uint16_t type;
-    const char *form;
-} forms[] = {
-    {DNS_A, "expected an IPv4 address"},
-    {DNS_AAAA, "expected an IPv6 address"},
-    {DNS_NS, "expected a host name"},
-    {DNS_CNAME, "expected a name"},
-    {DNS_DNAME, "expected a name"},
-    {DNS_PTR, "expected a name"},
-    {DNS_MX, "expected a preference and a host name"},
-    {DNS_TXT, "expected strings of at most 255 octets, in quotes where they hold blanks"},
-    {DNS_SRV, "expected priority, weight, port and host name"},
-    {DNS_SOA, "expected primary, mailbox, serial, refresh, retry, expire and negative TTL"},
-    {DNS_DS, "expected key tag, algorithm, digest type and digest"},
-    {DNS_SVCB, "expected priority, target and key=value parameters"},
-    {DNS_HTTPS, "expected priority, target and key=value parameters"},
-    {DNS_CAA, "expected flags, tag and a value in quotes"},
-};
-
-static void rdata_refused(struct load *l, const struct place *at, const char *type,
-                          const char *rdata, ldns_status status)
-{
-    char excerpt[72];
-    const char *why = ldns_get_errorstr_by_id(status);
-    ldns_rr_type number = ldns_get_rr_type_by_name(type);
-    bool generic = strncmp(rdata, "\\#", 2) == 0;
-    if (generic)
-        why = "expected the number of octets behind \\#, then as many in hexadecimal, fit for the "
-              "type";
-    for (size_t i = 0; !generic && i < sizeof forms / sizeof forms[0]; i++)
-        if (forms[i].type == number)
-            why = forms[i].form;
-    load__error(l, at, "\"%s\" is no %s record: %s", load__excerpt(rdata, excerpt), type, why);
-}
-
-/* Type and RDATA go through ldns; owner and TTL are ours already. */
-static void rdata_read(struct load *l, const struct place *at, uint32_t ttl, const char *type,
-                       const char *rdata)
-{
-    char *text = NULL;
-    while (is_blank(*rdata))
-        rdata++;
-    if (asprintf(&text, ". %u IN %s %s", ttl, type, rdata) < 0) {
-        l->out_of_memory = true;
-        return;
-    }
-    ldns_rdf *origin = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, at->origin.len, at->origin.wire);
-    ldns_rr *rr = NULL;
-    ldns_status status =
-        origin ? ldns_rr_new_frm_str(&rr, text, ttl, origin, NULL) : LDNS_STATUS_MEM_ERR;
-    ldns_rdf_deep_free(origin);
-    free(text);
-    if (status == LDNS_STATUS_OK) {
-        ldns_buffer_clear(l->wire);
-        status = ldns_rr_rdata2buffer_wire(l->wire, rr);
-    }
-    uint16_t number = status == LDNS_STATUS_OK ? (uint16_t)ldns_rr_get_type(rr) : 0;
-    if (status == LDNS_STATUS_MEM_ERR)
-        l->out_of_memory = true;
-    else if (status != LDNS_STATUS_OK)
-        rdata_refused(l, at, type, rdata, status);
-    else if (ldns_buffer_position(l->wire) > UINT16_MAX)
-        load__error(l, at, "the %s record is longer than 65535 octets", type);
-    else if (!rdata_is_sound(number, ldns_buffer_begin(l->wire), ldns_buffer_position(l->wire)))
-        rdata_refused(l, at, type, rdata, LDNS_STATUS_SYNTAX_RDATA_ERR);
-    else
-        record_add(l, at, ttl, number);
-    ldns_rr_free(rr);
-}
-
 /* TTL and class may come in either order, or not at all (RFC 1035 §5.1). false after a finding. */
 static bool ttl_and_class(struct load *l, const struct place *at, char **rest, char **type,
                           uint32_t *ttl)
@@ -266,7 +130,8 @@ static bool ttl_and_class(struct load *l, const struct place *at, char **rest, c
                             field);
                 return false;
             }
-        } else if (!has_class && strcasecmp(field, "IN") == 0) {
+        } else if (!has_class &&
+                   (strcasecmp(field, "IN") == 0 || strcasecmp(field, "CLASS1") == 0)) {
             has_class = true;
         } else {
             break;
@@ -297,7 +162,8 @@ static bool type_is_data(struct load *l, const struct place *at, const char *typ
         load__error(l, at, "the class is %s: only IN is served", load__excerpt(type, excerpt));
         return false;
     }
-    if (number == 0) {
+    uint16_t checked; /* ldns takes TYPE65536 and TYPE1x */
+    if (number == 0 || (strncasecmp(type, "TYPE", 4) == 0 && !dns_type_from_text(type, &checked))) {
         load__error(l, at,
                     "\"%s\" is no record type, TTL or class: unknown types are written TYPE65280",
                     load__excerpt(type, excerpt));
@@ -336,5 +202,5 @@ void load__record(struct load *l, const struct place *at, char *text)
                     dns_name_to_text(l->zone->wire, zone));
         return;
     }
-    rdata_read(l, at, ttl, type, text);
+    load__rdata(l, at, ttl, type, text);
 }

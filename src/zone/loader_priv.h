@@ -56,6 +56,15 @@ bool load__ttl(const char *text, uint64_t *ttl_s);
 /* At most 60 octets of text fit for a message. */
 const char *load__excerpt(const char *text, char out[72]);
 
+/* rdata.c: type and RDATA of an entry into a record. */
+void load__rdata(struct load *l, const struct place *at, uint32_t ttl, const char *type,
+                 const char *rdata);
+
+/* svcb.c: SvcParams from text, behind what stands in l->wire; NULL or what is wrong with them. */
+const char *load__svcb_params(struct load *l, const char *text);
+/* What is wrong with the RDATA of an SVCB or HTTPS record, NULL. */
+const char *load__svcb_wrong(const uint8_t *rdata, size_t len);
+
 /* include.c: opens for reading what is a regular file. NULL after a finding. */
 FILE *load__open(struct load *l, const struct place *at, const char *path, const char *name);
 /* The real path (from malloc) of what $INCLUDE names, NULL after a finding. */
