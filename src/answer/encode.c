@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define TARGETS_MAX 8 /* service bindings whose targets are looked up */
+
 struct encoder {
     const struct snapshot *s;
     const struct dns_query *q;
@@ -23,14 +25,24 @@ static void put_rrset(struct encoder *e, enum dns_section section, uint16_t owne
     }
 }
 
+/* Is this suffix of the question's name one of whole labels? Octets of a label may look like others
+ * (RFC 2181 §11). */
+static bool starts_label(const struct dns_query *q, size_t off)
+{
+    for (unsigned i = 0; i < q->labels; i++)
+        if (q->label_off[i] == off)
+            return true;
+    return false;
+}
+
 /* A name of the tree as owner: a pointer into the question where it is a suffix of it. */
 static void put_node_rrset(struct encoder *e, enum dns_section section, uint32_t node,
                            const struct zone_tree_rrset *rr)
 {
-    size_t len;
+    size_t len, qlen = e->q->qname_len;
     const uint8_t *wire = zone_node_name(&e->s->tree, node, &len);
-    size_t qlen = e->q->qname_len;
-    if (len <= qlen && memcmp(e->q->lower + (qlen - len), wire, len) == 0 && len > 1)
+    if (len > 1 && len <= qlen && memcmp(e->q->lower + (qlen - len), wire, len) == 0 &&
+        starts_label(e->q, qlen - len))
         put_rrset(e, section, (uint16_t)(e->q->qname_off + (qlen - len)), NULL, 0, rr);
     else
         put_rrset(e, section, DNS_OWNER_WIRE, wire, len, rr);
@@ -139,6 +151,62 @@ static void put_chaos(struct encoder *e)
     dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, NULL, 0, DNS_TXT, 0, text, 1 + len);
 }
 
+/* Sets of a node as additional data: what fits, whole (RFC 2181 §9). own: its owner is the name that
+ * the answer is about, which a wildcard may stand in for. */
+static void put_extra(struct encoder *e, uint32_t node, uint16_t type, bool own)
+{
+    const struct zone_tree_rrset *rr = zone_node_rrset(&e->s->tree, node, type);
+    struct dns_writer before = e->w;
+    if (rr && own)
+        put_rrset(e, DNS_SECTION_ADDITIONAL, e->owner, e->p->target, e->p->target_len, rr);
+    else if (rr)
+        put_node_rrset(e, DNS_SECTION_ADDITIONAL, node, rr);
+    if (e->w.overflow)
+        e->w = before;
+}
+
+/* The node that a service binding leads to, ZONE_NONE when it is none of ours or a service: those
+ * addresses depend on the client, and are for a question of their own. */
+static uint32_t target_node(const struct encoder *e, const uint8_t *rdata, size_t len)
+{
+    const struct zone_tree *t = &e->s->tree;
+    bool alias = rdata[0] == 0 && rdata[1] == 0;
+    uint8_t name[DNS_NAME_MAX];
+    size_t n = dns_name_length(rdata + 2, len - 2);
+    if (n == 1)
+        return alias ? ZONE_NONE : e->p->node; /* ".": the owner, or no service at all */
+    memcpy(name, rdata + 2, n);
+    dns_name_lower(name, n);
+    struct zone_hit hit = zone_tree_find_name(t, name, n, DNS_A);
+    if (hit.kind != ZONE_HIT_NODE || t->nodes[hit.node].service != ZONE_NONE ||
+        t->zones[hit.zone].unready)
+        return ZONE_NONE;
+    return hit.node;
+}
+
+/* RFC 9460 §4.1: what we hold about the targets of service bindings, each once. */
+static void put_targets(struct encoder *e, const struct zone_tree_rrset *rr)
+{
+    uint32_t done[TARGETS_MAX], done_n = 0;
+    const uint8_t *at = e->s->tree.rdata + rr->rdata;
+    for (uint16_t i = 0; i < rr->n && done_n < TARGETS_MAX && !e->w.overflow; i++) {
+        size_t len = (size_t)at[0] << 8 | at[1];
+        const uint8_t *rdata = at + 2;
+        uint32_t node = target_node(e, rdata, len), k = 0;
+        at += 2 + len;
+        while (k < done_n && done[k] != node)
+            k++;
+        if (node == ZONE_NONE || k < done_n)
+            continue;
+        done[done_n++] = node;
+        bool own = node == e->p->node;
+        put_extra(e, node, DNS_A, own);
+        put_extra(e, node, DNS_AAAA, own);
+        if (!own && rdata[0] == 0 && rdata[1] == 0) /* AliasMode: where the parameters are */
+            put_extra(e, node, rr->type, false);
+    }
+}
+
 static enum answer_outcome put_plan(struct encoder *e)
 {
     const struct answer_plan *p = e->p;
@@ -150,6 +218,8 @@ static enum answer_outcome put_plan(struct encoder *e)
         return ANSWER_noerror;
     case PLAN_RRSET:
         put_rrset(e, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, &rrsets[p->rrset]);
+        if (rrsets[p->rrset].type == DNS_SVCB || rrsets[p->rrset].type == DNS_HTTPS)
+            put_targets(e, &rrsets[p->rrset]);
         return ANSWER_noerror;
     case PLAN_OUTSIDE:
         return ANSWER_noerror;
