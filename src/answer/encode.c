@@ -117,7 +117,7 @@ static bool ends_with(const uint8_t *name, size_t len, const uint8_t *suffix, si
     return dns_name_within(&a, &b);
 }
 
-/* Addresses that we hold for the delegation's name servers. RFC 9471 §2: of those below the cut all
+/* Addresses that we hold for the delegation's name servers. RFC 9471 §3.1: of those below the cut all
  * or TC. Of the others what fits: additional data alone never sets TC (RFC 2181 §9). */
 static void put_glue(struct encoder *e, const struct zone_tree_rrset *ns)
 {

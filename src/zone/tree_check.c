@@ -158,7 +158,7 @@ static void check_target(struct tree_build *b, const struct tree_set *ns, const 
         needed[node] = true;
     const struct zone_node *owner = &b->nodes[ns->node];
     bool is_cut = owner->cut == ns->node;
-    /* Below a cut only glue leads there (RFC 9471 §2), in the zone only its own data. Other names
+    /* Below a cut only glue leads there (RFC 9471 §3.1), in the zone only its own data. Other names
      * are for others to answer. */
     if (!dns_name_within(&target, is_cut ? &ns->set->owner : &b->zones[owner->zone].name))
         return;

@@ -234,6 +234,7 @@ def test_an_edit_that_attaches_a_bad_zone_file_is_refused(t):
     assert lab.rdata(d.ask(NAME)) == [EU]
 
 
+# RFC 2308 section 7.1: what nobody knows is SERVFAIL.
 def test_a_start_with_a_bad_zone_file_serves_the_rest_and_says_so(t):
     d = zone_world(t)
     d.stop()

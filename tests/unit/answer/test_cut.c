@@ -47,7 +47,7 @@ static int close_world(void **state)
     "AAAA 2001:db8::1"
 
 /* RFC 1034 section 4.3.2 step 3b: AA=0, NS in the authority section, the addresses that we hold;
- * RFC 9471 section 2.1: in-domain glue all of it. */
+ * RFC 9471 section 3.1: in-domain glue all of it. */
 static void a_cut_and_all_below_it_is_a_referral(void **state)
 {
     (void)state;
@@ -63,7 +63,7 @@ static void a_cut_and_all_below_it_is_a_referral(void **state)
                 "NOERROR | self.z.test 3600 NS self.z.test + self.z.test 3600 A 192.0.2.3");
 }
 
-/* RFC 9471 section 2.2: glue from a sister's zone goes along where it fits; so do addresses of our
+/* RFC 9471 section 3.2: glue from a sister's zone goes along where it fits; so do addresses of our
  * own zone. What others hold is theirs to say, and a service's addresses depend on the client. */
 static void other_addresses_go_along(void **state)
 {

@@ -341,6 +341,7 @@ static void walk_policies(const char *geo, const char *on_empty, uint32_t turns)
     printf("%llu clients asked\n", (unsigned long long)w.asked);
 }
 
+/* RFC 7871 section 7.2.1: a cache may hand the answer to everybody inside the scope. */
 static void every_policy_is_honest_over_nested_networks(void **state)
 {
     (void)state;
@@ -373,6 +374,7 @@ static void over_a_real_database_too(void **state)
 }
 
 /* For all /24 (and /48) of a stretch: scopes are nested or apart, never half over each other. */
+/* RFC 7871 section 7.2.1: prefixes must not overlap. */
 static void scopes_of_neighbours_never_overlap(void **state)
 {
     (void)state;

@@ -135,7 +135,7 @@ static void unknown_options_are_ignored(void **state)
         {"\xfd\xe9\0\0", 4}, /* 65001, empty */
         {"\xfd\xe9\0\4abcd", 8},
         {"\0\5\0\2\10\15", 6}, /* DAU, RFC 6975 */
-        {"\0\11\0\0", 4},      /* EXPIRE, RFC 7314 */
+        {"\0\11\0\0", 4},      /* EXPIRE, RFC 7314 section 3 */
         {"\0\15\0\3\1a\0", 7}, /* CHAIN, RFC 7901 */
         {"\xff\xff\0\0\xff\xff\0\0", 8},
     };

@@ -92,7 +92,7 @@ static void other_classes_get_no_data(void **state)
 }
 
 /* RFC 5936 section 2.2.1 (AXFR), RFC 1995 section 4 (IXFR): not offered, and said so. RFC 6895 section
- * 3.1: the other meta types are no data. RFC 8945 section 4.2: nor is a TSIG. */
+ * 3.1: the other meta types are no data. RFC 9824 section 3.5: NXNAME among them. */
 static void transfers_and_meta_types_are_refused(void **state)
 {
     (void)state;
@@ -131,8 +131,8 @@ static void names_outside_our_zones_are_refused(void **state)
         }
 }
 
-/* RFC 4035 section 3.1.6: AD is clear, CD comes back. RFC 3225 section 3: DO too, and no signatures
- * where there are none. */
+/* RFC 4035 section 3.1.6, RFC 6840 section 5.8: AD is clear, CD comes back. RFC 3225 section 3: DO too.
+ * RFC 4035 section 3.1 asks for signatures, of which there are none. */
 static void a_question_for_signatures_gets_plain_data(void **state)
 {
     (void)state;

@@ -76,7 +76,7 @@ static void needed_glue_is_whole_or_tc(void **state)
 {
     (void)state;
     struct lab_question q = {.name = "x.cut.z.test", .type = DNS_A};
-    assert_true(ask(&lab, &q)->tc); /* RFC 9471 section 2 */
+    assert_true(ask(&lab, &q)->tc); /* RFC 9471 section 3.1 */
     q.edns = 1232;
     const struct reply *r = ask(&lab, &q);
     assert_false(r->tc);

@@ -101,11 +101,11 @@ static void assert_fails(const char *name, uint16_t type)
 {
     assert_string_equal(ask_for(&lab, name, type), "SERVFAIL");
     assert_int_equal(ask_outcome(), ANSWER_servfail);
-    assert_int_equal(ede_of(name, type), DNS_EDE_NOT_READY); /* RFC 8914 section 4.15 */
+    assert_int_equal(ede_of(name, type), DNS_EDE_NOT_READY);
 }
 
 /* RFC 2308 section 7.1: a server that cannot tell says so; RFC 8020 would make a wrong NXDOMAIN
- * deny all that is below. */
+ * deny all that is below. RFC 8914 section 4.15: not ready. */
 static void names_of_a_zone_that_was_never_read_are_servfail(void **state)
 {
     (void)state;

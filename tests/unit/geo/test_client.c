@@ -123,6 +123,7 @@ static void a_subnet_decides_and_says_how_far(void **state)
     assert_network(&c, "2001:db8:1::/48");
 }
 
+/* RFC 7871 section 7.2.1. */
 static void a_subnet_too_short_to_decide_gets_a_longer_scope(void **state)
 {
     (void)state;

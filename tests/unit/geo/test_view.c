@@ -165,6 +165,7 @@ static void every_address_of_a_small_world_is_found_as_if_by_hand(void **state)
     }
 }
 
+/* RFC 7871 section 7.2.1: nested prefixes are taken apart, into as few as can be. */
 static void blocks_of_random_worlds_are_total_disjoint_uniform_and_maximal(void **state)
 {
     (void)state;
