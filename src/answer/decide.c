@@ -220,7 +220,7 @@ static bool service_is_all(const struct snapshot *s, struct zone_hit hit, uint16
 static bool decide_unread(const struct zone_apex *apex, struct answer_plan *p)
 {
     if (!apex->unready) {
-        p->ede = DNS_EDE_STALE_ANSWER;
+        p->ede = apex->stale ? DNS_EDE_STALE_ANSWER : p->ede;
         return false;
     }
     p->kind = p->chain_n ? PLAN_OUTSIDE : PLAN_ERROR;
@@ -237,10 +237,9 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
 {
     p->node = hit.node;
     if (hit.kind != ZONE_HIT_OUTSIDE) {
-        const struct zone_apex *apex = &s->tree.zones[hit.zone];
         p->zone = hit.zone;
-        if ((apex->unready || apex->stale) && !service_is_all(s, hit, q->qtype) &&
-            decide_unread(apex, p))
+        if (s->tree.unread && !service_is_all(s, hit, q->qtype) &&
+            decide_unread(&s->tree.zones[hit.zone], p))
             return false;
     }
     switch (hit.kind) {

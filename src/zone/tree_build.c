@@ -363,6 +363,8 @@ static enum err tree_store(struct tree_build *b, struct arena *arena, struct zon
     out->zones_n = (uint32_t)b->zones_n;
     out->slots_mask = (uint32_t)(b->slots_n - 1);
     out->labels_max = b->labels_max;
+    for (size_t i = 0; i < b->zones_n; i++)
+        out->unread |= b->zones[i].unready || b->zones[i].stale;
     out->rrsets = rrsets;
     out->rdata = rdata;
     uint8_t *p = rdata;

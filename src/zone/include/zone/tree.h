@@ -69,6 +69,7 @@ struct zone_tree {
     } * slots; /* node ZONE_NONE: empty */
     uint32_t slots_mask;
     uint32_t labels_max; /* of all names, so that a longer one starts stripping there */
+    bool unread;         /* a zone is unready or stale */
 };
 
 /* What goes in. Apex SOA and NS of a zone come from its records where it has them, else from here.
