@@ -196,7 +196,8 @@ static bool dname_target(const struct snapshot *s, const struct zone_tree_rrset 
     return true;
 }
 
-/* An alias behind a DNAME is left to the resolver: only one synthesised name is kept. */
+/* The aliases so far are the answer. Behind a DNAME the rest is left to the resolver: only one
+ * synthesised name is kept. */
 static bool end_chain(struct answer_plan *p)
 {
     p->kind = PLAN_OUTSIDE;
@@ -272,8 +273,11 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
             return end_chain(p);
         const struct zone_tree_rrset *rr = zone_node_rrset(&s->tree, hit.node, DNS_DNAME);
         p->chain[p->chain_n++] = (struct answer_link){index_of(s, rr), true, hit.node};
-        if (dname_target(s, rr, hit.node, name, name_len, p->target, &p->target_len))
-            return true;
+        if (dname_target(s, rr, hit.node, name, name_len, p->target, &p->target_len)) {
+            /* The CNAME made here is what such a question asks for (RFC 1034 §3.6.2). */
+            bool asked_for = q->qtype == DNS_CNAME || q->qtype == DNS_ANY;
+            return asked_for ? end_chain(p) : true;
+        }
         p->kind = PLAN_ERROR;
         p->rcode = ANSWER_YXDOMAIN;
         return false;

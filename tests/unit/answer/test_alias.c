@@ -144,6 +144,22 @@ static void a_dname_comes_with_its_cname(void **state)
                 "NXDOMAIN aa dn.z.test 3600 DNAME y.test; no.dn.z.test 3600 CNAME no.y.test" SOA_Y);
 }
 
+/* RFC 1034 section 3.6.2: the alias that a DNAME makes is the answer where one is asked for; what is
+ * behind it is another question, and may be denied by itself. */
+static void a_question_for_the_alias_stops_at_one_that_a_dname_makes(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = {DNS_CNAME, DNS_ANY};
+    for (size_t i = 0; i < 2; i++) {
+        assert_line(&z, "no.dn.z.test", types[i],
+                    "NOERROR aa dn.z.test 3600 DNAME y.test; no.dn.z.test 3600 CNAME no.y.test");
+        assert_int_equal(ask_outcome(), ANSWER_noerror);
+        assert_line(
+            &z, "host.dn.z.test", types[i],
+            "NOERROR aa dn.z.test 3600 DNAME y.test; host.dn.z.test 3600 CNAME host.y.test");
+    }
+}
+
 /* RFC 6672 section 2.3: only what is below is renamed; the owner keeps its data, also at an apex. */
 static void the_owner_of_a_dname_is_not_renamed(void **state)
 {
@@ -193,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_chain_has_a_limit),
         cmocka_unit_test(an_alias_beside_other_data_is_refused),
         cmocka_unit_test(a_dname_comes_with_its_cname),
+        cmocka_unit_test(a_question_for_the_alias_stops_at_one_that_a_dname_makes),
         cmocka_unit_test(the_owner_of_a_dname_is_not_renamed),
         cmocka_unit_test(an_alias_behind_a_dname_is_for_the_resolver),
         cmocka_unit_test(a_name_too_long_behind_an_alias_is_yxdomain),
