@@ -12,6 +12,7 @@ where it is not said (RFC 7766 §5). "X / Y" where the sections leave both open.
     aa tc       the bit is set; without it it is not
     address     the answer is the service's one address
     text long   the answer is the TXT record of version.bind; the long one of the zone
+    zone        the answer is the zone's SOA
     soa         the authority is the SOA, and the answer is empty
     tsig:N      the last record is a TSIG without MAC and with this error
     A word with "?" may be there or not. Sections that no word fills are empty.

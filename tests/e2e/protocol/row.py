@@ -5,6 +5,7 @@ import collections
 import wire
 
 ZONE = "gslb.example"
+APEX = wire.name(ZONE)
 WWW = wire.name("www." + ZONE)
 LONG = wire.name("long." + ZONE)
 GOOD = "NOERROR aa address"  # the plain answer to WWW A
