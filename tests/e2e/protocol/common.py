@@ -1,5 +1,6 @@
 """What the programs of this folder share: a world with a bit of everything, raw queries, the counters."""
 
+import json
 import os
 import socket
 import struct
@@ -34,8 +35,9 @@ def text_of(octets):
     return " ".join('"%s"' % p for p in pieces)
 
 
-def world(t, more="", settings=(), start=True, args=()):
-    """A zone with a file, two regions, a service that answers EU first; nothing is probed."""
+def world(t, more="", settings=(), services=(), start=True, args=()):
+    """A zone with a file, two regions, a service that answers EU first; nothing is probed.
+    more: lines of the zone file. services: more of them, as in the document."""
     records = t.write("gslb.zone", RECORDS.format(long=text_of("l" * 900)) + more)
     t.meridian("init")
     t.meridian("zone add %s --ns ns1.%s=127.0.0.1 --file %s" % (ZONE, ZONE, records))
@@ -44,6 +46,10 @@ def world(t, more="", settings=(), start=True, args=()):
     t.meridian("service add %s --policy failover --ttl 30" % NAME)
     t.meridian("endpoint add %s eu %s --priority 1" % (NAME, EU))
     t.meridian("endpoint add %s us %s --priority 2" % (NAME, US))
+    if services:
+        document = json.loads(t.meridian("export").stdout)
+        document["services"] += services
+        t.meridian("apply", t.write("world.json", json.dumps(document)), "--force")
     for key, value in settings:
         t.meridian("set", key, value)
     return t.daemon(args=args) if start else None
