@@ -463,25 +463,60 @@ static int open_socket(const struct run *r)
     return fd;
 }
 
+/* The batch and the good query behind it in one call. */
+static void udp_send(struct run *r, int fd)
+{
+    struct iovec iov[BATCH + 1];
+    struct mmsghdr out[BATCH + 1];
+    unsigned total = (unsigned)r->n + 1, done = 0;
+    memset(out, 0, sizeof out);
+    for (unsigned i = 0; i < total; i++) {
+        iov[i] = i < r->n ? (struct iovec){r->batch[i].b, r->batch[i].len}
+                          : (struct iovec){r->good_query, r->good_len};
+        out[i].msg_hdr.msg_iov = &iov[i];
+        out[i].msg_hdr.msg_iovlen = 1;
+    }
+    while (done < total) {
+        int n = sendmmsg(fd, out + done, total - done, 0);
+        if (n < 0)
+            finding(NULL, NULL, 0, "send: %s", strerror(errno));
+        done += (unsigned)n;
+    }
+    r->sent += r->n;
+}
+
+/* What is there; true when the good query's answer was among it, which is the last. */
+static bool udp_receive(struct run *r, int fd)
+{
+    static uint8_t answer[BATCH + 1][UDP_ANSWER_MAX + 1];
+    struct iovec iov[BATCH + 1];
+    struct mmsghdr in[BATCH + 1];
+    memset(in, 0, sizeof in);
+    for (unsigned i = 0; i < BATCH + 1; i++) {
+        iov[i] = (struct iovec){answer[i], sizeof answer[i]};
+        in[i].msg_hdr.msg_iov = &iov[i];
+        in[i].msg_hdr.msg_iovlen = 1;
+    }
+    int n = recvmmsg(fd, in, BATCH + 1, MSG_DONTWAIT, NULL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        finding(&r->batch[r->n - 1], NULL, 0, "recv: %s", strerror(errno));
+    if (n < 0)
+        wait_for(r, fd);
+    bool done = false;
+    for (int i = 0; i < n; i++) {
+        if (done)
+            finding(NULL, answer[i], in[i].msg_len, "an answer behind the good query's");
+        done = take(r, answer[i], in[i].msg_len);
+    }
+    return done;
+}
+
 static void udp_batch(struct run *r, int fd)
 {
-    static uint8_t answer[ANSWER_MAX];
     fill_batch(r);
-    for (size_t i = 0; i < r->n; i++)
-        if (send(fd, r->batch[i].b, r->batch[i].len, 0) < 0)
-            finding(&r->batch[i], NULL, 0, "send: %s", strerror(errno));
-    if (send(fd, r->good_query, r->good_len, 0) < 0)
-        finding(NULL, NULL, 0, "send: %s", strerror(errno));
-    r->sent += r->n;
-    for (bool done = false; !done;) {
-        ssize_t n = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
-        if (n >= 0)
-            done = take(r, answer, (size_t)n);
-        else if (errno == EAGAIN || errno == EINTR)
-            wait_for(r, fd);
-        else
-            finding(&r->batch[r->n - 1], NULL, 0, "recv: %s", strerror(errno));
-    }
+    udp_send(r, fd);
+    while (!udp_receive(r, fd))
+        ;
     settle(r);
 }
 
