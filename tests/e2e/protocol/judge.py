@@ -124,7 +124,9 @@ class Expected:
             return "truncated"
         if self.rcode == "NOERROR" and "soa" in self.must:
             return "nodata"
-        return None if self.rcode == "NOTAUTH" or "bare" in self.must and self.rcode == "NOERROR" else self.rcode.lower()
+        if self.rcode == "NOERROR" and "bare" in self.must:
+            return "cookie"
+        return self.rcode.lower()
 
 
 def judge(packet, expected, octets):

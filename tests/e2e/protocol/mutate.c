@@ -195,17 +195,24 @@ static void put_record(struct run *r, struct packet *p)
     put_noise(r, p, len);
 }
 
+static void put_tsig(struct packet *p)
+{
+    static const uint8_t tsig[] = "\3key\0\0\372\0\377\0\0\0\0\0\42\13hmac-sha256\0"
+                                  "\0\0\51\46\56\260\1\54\0\5MACMA\0\0\0\0\0";
+    put(p, tsig, sizeof tsig);
+}
+
 static void make_good(struct run *r, struct packet *p)
 {
     static const uint16_t flags[] = {0, 0, 0x100, 0x110, 0x20, 0x40};
-    size_t others = pick(r, 8) ? 0 : pick(r, 4), opt = pick(r, 4) > 0;
+    size_t others = pick(r, 8) ? 0 : pick(r, 4), opt = pick(r, 4) > 0, tsig = pick(r, 20) == 0;
     p->len = 0;
     put16(p, 0);
     put16(p, PICK(r, flags));
     put16(p, 1);
     put16(p, 0);
     put16(p, 0);
-    put16(p, (unsigned)(others + opt));
+    put16(p, (unsigned)(others + opt + tsig));
     put_name(p, PICK(r, names));
     put16(p, PICK(r, types));
     put16(p, PICK(r, classes));
@@ -213,6 +220,8 @@ static void make_good(struct run *r, struct packet *p)
         put_record(r, p);
     if (opt)
         put_opt(r, p);
+    if (tsig)
+        put_tsig(p);
 }
 
 /* Mutations. */

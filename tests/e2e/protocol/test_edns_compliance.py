@@ -175,6 +175,22 @@ def test_a_cookie_outlives_a_restart_and_a_change_of_secret(t):
     assert cookie_of(common.Udp(), CLIENT)[16:] != first[16:], "and no longer makes"
 
 
+def test_the_longest_question_with_every_option_is_answered_within_the_clients_size(t):
+    d = common.world(t, settings=[("nsid", "n" * 255)])
+    ours = 3 * (b"\x3e" + b"n" * 62) + b"\x33" + b"m" * 51 + APEX
+    others = 3 * (b"\x3e" + b"n" * 62) + b"\x3b" + b"m" * 59 + name("test")
+    options = option(wire.NSID) + ecs(2, 128, bytes(15) + b"\1") + option(COOKIE, CLIENT) + option(wire.KEEPALIVE)
+    assert len(ours) == len(others) == 255
+    for qname, extra, version, rcode in ((ours, b"", 0, "NXDOMAIN"), (others, b"", 0, "REFUSED"), (ours, b"", 1, "BADVERS"),
+                                         (ours, b"\0", 0, "FORMERR")):
+        for size in (0, 512, 600, 700, 1232):
+            udp = common.Udp()
+            message = udp.ask(header(ar=1) + question(qname) + opt(options + extra, size=size, version=version))
+            assert wire.RCODE_NAMES[message.rcode] == rcode and message.opt, (rcode, size, message.rcode)
+            assert len(message.octets) <= max(size, 512), (rcode, size, len(message.octets))
+    assert d.alive()
+
+
 def test_the_option_of_a_subnet_comes_back_octet_for_octet_at_every_length(t):
     world(t)
     udp = common.Udp()

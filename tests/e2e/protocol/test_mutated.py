@@ -10,7 +10,7 @@ from common import EU, NAME, SLOW, lab
 
 SEED = os.environ.get("SEED", "1")
 PACKETS, FRAMES = (100_000, 4_000) if SLOW else (1_000_000, 20_000)
-GROWTH_KIB = 1024
+GROWTH_KIB = 8192 if SLOW else 1024  # sanitizers keep what was freed
 MUTATE = os.path.join(lab.BUILD, "tests", "e2e", "protocol", "e2e_mutate")
 
 
@@ -32,9 +32,7 @@ def survives(t, transport, count):
     assert got["sent"] == count and got["good"] > count // 40, got
     # Most mutations leave a header that is owed an answer; none of them would make this test empty.
     assert got["answered"] > count // 2, got
-    # A sanitizer keeps what was freed and maps its shadow late; there the leak check is its own.
-    if not SLOW:
-        assert got["rss_kib"] - got["rss_early_kib"] <= GROWTH_KIB, got
+    assert got["rss_kib"] - got["rss_early_kib"] <= GROWTH_KIB, got
     assert d.alive() and d.pid == pid
     for tcp in (False, True):
         assert lab.rdata(d.ask(NAME, tcp=tcp)) == [EU]
@@ -47,7 +45,7 @@ def test_a_million_mutated_packets_are_answered_or_dropped_and_leave_nothing_beh
     outcomes = common.outcomes(before, after)
     assert sum(outcomes.values()) == got["sent"] + got["good"], outcomes
     assert outcomes["dropped"] == got["sent"] - got["answered"], outcomes
-    for kind in ("noerror", "nodata", "nxdomain", "referral", "refused", "truncated", "formerr", "notimp", "badvers"):
+    for kind in ("noerror", "nodata", "nxdomain", "referral", "refused", "truncated", "formerr", "notimp", "notauth", "badvers"):
         assert outcomes.get(kind, 0) > 0, "no %s among %s" % (kind, outcomes)
     print("    %s" % outcomes)
 
