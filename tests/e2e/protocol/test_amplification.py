@@ -176,6 +176,7 @@ class Stream:
             if now > self.bystander_asked + 0.2:
                 self.bystander_asked = now
                 assert len(self.bystander.ask(GOOD).answer) == 1, "the bystander"
+        self.seconds = time.monotonic() - begin  # a busy machine takes longer, and more is allowed
         self.receive(0.5)
         while self.receive(0.5):
             pass
@@ -229,7 +230,7 @@ def world_with_limits(t, **settings):
 
 def check_limited(s):
     """At least the first second's worth, at most that and what each further second allows."""
-    assert RATE // 2 <= s.full <= RATE * (SECONDS + 2), s.full
+    assert RATE // 2 <= s.full <= RATE * (s.seconds + 2), s.full
 
 
 def test_a_spoofed_stream_brings_its_victim_no_more_than_it_costs(t):
@@ -262,7 +263,7 @@ def test_a_dry_run_changes_nothing_but_a_counter(t):
     d = world_with_limits(t, rate_limit_mode="dry-run")
     s, got = stream(d)
     assert s.full == s.sent and got["dropped"] == got["slipped"] == 0
-    assert s.sent - RATE * (SECONDS + 2) <= got["dry"] <= s.sent - RATE // 2, "what would have been limited: %s" % got
+    assert s.sent - RATE * (s.seconds + 2) <= got["dry"] <= s.sent - RATE // 2, "what would have been limited: %s" % got
     d.meridian("set rate-limit 0")
     s, got = stream(d, seconds=1)
     assert s.full == s.sent and got["dry"] == 0, got
@@ -279,7 +280,7 @@ def test_who_is_exempt_is_not_limited(t):
 def test_the_prefix_says_how_large_a_network_is(t):
     d = world_with_limits(t, rate_limit_prefix_v4="32")
     s, _ = stream(d)  # eight addresses, each with its own allowance
-    assert 8 * RATE // 2 <= s.full <= 8 * RATE * (SECONDS + 2), s.full
+    assert 8 * RATE // 2 <= s.full <= 8 * RATE * (s.seconds + 2), s.full
 
 
 def test_many_different_answers_together_meet_the_total(t):
@@ -287,11 +288,11 @@ def test_many_different_answers_together_meet_the_total(t):
     packets = (LARGE, *names, query(APEX, wire.SOA, OURS), query(APEX, wire.NS, OURS), query(WWW, size=OURS))
     d = world_with_limits(t, rate_limit_total="40")
     s, _ = stream(d, packets=packets)
-    assert 20 <= s.full <= 40 * (SECONDS + 2), s.full
+    assert 20 <= s.full <= 40 * (s.seconds + 2), s.full
     assert s.later_octets <= s.later_sent
     d.meridian("set rate-limit-total 1000")
     s, _ = stream(d, packets=packets, source="127.0.8.%d")
-    assert RATE * len(packets) // 2 <= s.full <= RATE * len(packets) * (SECONDS + 2), s.full
+    assert RATE * len(packets) // 2 <= s.full <= RATE * len(packets) * (s.seconds + 2), s.full
 
 
 def test_tcp_is_never_limited_nor_is_who_holds_a_cookie(t):
@@ -306,7 +307,7 @@ def test_tcp_is_never_limited_nor_is_who_holds_a_cookie(t):
     got = limited(before, common.counters(d))
     assert not any(got.values()), got
     s, _ = stream(d, seconds=2)  # and the network is limited all the same
-    assert s.full < s.sent // 2
+    assert s.full <= RATE * (s.seconds + 2), s.full
 
 
 def test_who_is_limited_learns_a_cookie_by_which_he_is_answered(t):
