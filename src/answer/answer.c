@@ -66,6 +66,18 @@ static struct dns_opt_reply opt_of(const struct answer_worker *w, const struct s
     return opt;
 }
 
+static uint16_t udp_max(const struct snapshot *s, const struct underway *u)
+{
+    return u->screened.verified ? s->guard.udp_size : s->guard.udp_size_unverified;
+}
+
+static size_t bare_max(const struct snapshot *s, const struct answer_request *r,
+                       const struct underway *u)
+{
+    size_t max = r->tcp ? r->cap : dns_query_udp_limit(&u->q, udp_max(s, u));
+    return max < r->cap ? max : r->cap;
+}
+
 /* An answer that is only an rcode: header, question where one was read, OPT where one was asked. */
 static size_t answer_bare(struct answer_worker *w, const struct snapshot *s,
                           const struct answer_request *r, const struct underway *u, unsigned rcode,
@@ -77,7 +89,9 @@ static size_t answer_bare(struct answer_worker *w, const struct snapshot *s,
     opt.rcode = rcode;
     opt.ede = ede;
     opt.ede_text = answer_ede_text(ede);
-    dns_writer_begin(&writer, r->out, r->cap, r->msg, &u->q);
+    size_t max = bare_max(s, r, u);
+    dns_opt_fit(&u->q, &opt, max);
+    dns_writer_begin(&writer, r->out, max, r->msg, &u->q);
     dns_writer_opt(&writer, &u->q, &opt);
     return dns_writer_finish(&writer, &u->q, &flags);
 }
@@ -144,9 +158,7 @@ static size_t answer_decided(struct answer_worker *w, const struct snapshot *s, 
             return answer_limited(w, s, u, r, gate);
     }
     struct dns_opt_reply opt = opt_of(w, s, r, u);
-    size_t len = answer_encode(
-        s, &u->q, r, &plan, &opt,
-        u->screened.verified ? s->guard.udp_size : s->guard.udp_size_unverified, &outcome);
+    size_t len = answer_encode(s, &u->q, r, &plan, &opt, udp_max(s, u), &outcome);
     answer__count(&w->outcome[outcome]);
     if (u->q.ecs.used > 0)
         answer__count(&w->counter[ANSWER_COUNT_queries_with_subnet]);

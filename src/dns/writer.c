@@ -101,6 +101,13 @@ size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt)
     return size;
 }
 
+void dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max)
+{
+    size_t question_end = q->has_question ? q->question_end : DNS_HEADER_BYTES;
+    if (question_end + dns_opt_size(q, opt) > max)
+        opt->nsid_len = 0;
+}
+
 static uint8_t *put_option(uint8_t *p, unsigned code, const void *bytes, size_t len)
 {
     p = put16(p, code);

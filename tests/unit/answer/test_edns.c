@@ -182,6 +182,66 @@ static void the_same_over_tcp(void **state)
     }
 }
 
+/* A question of 255 octets and an OPT with NSID, subnet and cookie. Returns the length. */
+static size_t longest(uint8_t *msg, unsigned size, unsigned version, const char *tail,
+                      size_t tail_len)
+{
+    static const uint8_t header[12] = {0x4d, 0x52, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
+    static const uint8_t options[] = {0, 3,  0, 0, 0,   8,   0,   20,  0,   2,   128, 0,  0, 0,
+                                      0, 0,  0, 0, 0,   0,   0,   0,   0,   0,   0,   0,  0, 1,
+                                      0, 10, 0, 8, 'c', 'l', 'i', 'e', 'n', 't', 'c', 'k'};
+    uint8_t *p = msg;
+    memcpy(p, header, sizeof header);
+    p += sizeof header;
+    for (int i = 0; i < 4; i++) {
+        *p = i < 3 ? 62 : 57;
+        memset(p + 1, 'n', *p);
+        p += *p + 1;
+    }
+    memcpy(p, "\1g\4test\0\0\1\0\1\0\0\51", 15);
+    p += 15;
+    *p++ = (uint8_t)(size >> 8);
+    *p++ = (uint8_t)size;
+    *p++ = 0;
+    *p++ = (uint8_t)version;
+    memcpy(p, "\0\0\0", 3); /* no flags; RDLENGTH */
+    p[3] = (uint8_t)(sizeof options + tail_len);
+    p += 4;
+    memcpy(p, options, sizeof options);
+    memcpy(p + sizeof options, tail, tail_len);
+    return (size_t)(p - msg) + sizeof options + tail_len;
+}
+
+static void the_longest_question_with_every_option_stays_within_the_clients_size(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned version;
+        const char *tail;
+        size_t tail_len;
+        unsigned rcode;
+    } cases[] = {{0, "", 0, DNS_NXDOMAIN}, {0, "\0", 1, DNS_FORMERR}, {1, "", 0, DNS_BADVERS}};
+    char more[300];
+    uint8_t msg[600];
+    struct lab named;
+    sprintf(more, ",'nsid':'%0255d'", 0);
+    char json[2000];
+    snprintf(json, sizeof json, WORLD("%s"), more);
+    lab_open(&named, json);
+    for (size_t i = 0; i < 3; i++)
+        for (unsigned size = 0; size <= 1232; size += 16) {
+            size_t len = longest(msg, size, cases[i].version, cases[i].tail, cases[i].tail_len);
+            const struct reply *r = ask_bytes(&named, msg, len, false);
+            assert_non_null(r);
+            assert_int_equal(r->rcode, cases[i].rcode);
+            assert_true(r->opt);
+            assert_true(ask_length() <= (size < 512 ? 512 : size));
+            if (cases[i].version == 0 && size >= 700) /* where there is room it comes */
+                assert_true(r->nsid);
+        }
+    lab_close(&named);
+}
+
 static void odd_messages_have_their_outcome(void **state)
 {
     (void)state;
@@ -249,6 +309,7 @@ int main(void)
         cmocka_unit_test(source_0_is_answered_for_the_resolver_with_scope_0),
         cmocka_unit_test(a_private_subnet_counts_only_where_a_rule_names_it),
         cmocka_unit_test(the_same_over_tcp),
+        cmocka_unit_test(the_longest_question_with_every_option_stays_within_the_clients_size),
         cmocka_unit_test(odd_messages_have_their_outcome),
         cmocka_unit_test(no_message_goes_uncounted),
     };

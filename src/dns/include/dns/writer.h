@@ -80,6 +80,9 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
                     const struct dns_opt_reply *opt);
 /* Room that dns_writer_opt will take for this query. */
 size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt);
+/* Leaves the NSID out where question and OPT alone would be more than `max` octets: all that is not of
+ * our choice fits into the 512 that every client takes. */
+void dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max);
 /* Writes ID, flags (QR, opcode, RD and CD copied; RA, AD and Z zero) and counts; returns length. */
 size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
                          const struct dns_reply_flags *flags);
