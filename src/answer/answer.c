@@ -93,6 +93,8 @@ static size_t answer_bare(struct answer_worker *w, const struct snapshot *s,
     dns_opt_fit(&u->q, &opt, max);
     dns_writer_begin(&writer, r->out, max, r->msg, &u->q);
     dns_writer_opt(&writer, &u->q, &opt);
+    if (rcode == DNS_NOTAUTH)
+        dns_writer_tsig(&writer, r->msg, &u->q, DNS_TSIG_BADKEY);
     return dns_writer_finish(&writer, &u->q, &flags);
 }
 
@@ -121,6 +123,8 @@ static size_t answer_odd(struct answer_worker *w, const struct snapshot *s, stru
         return answer_counted(w, s, r, u, DNS_NOTIMP, ANSWER_notimp);
     case DNS_PARSE_BADVERS:
         return answer_counted(w, s, r, u, DNS_BADVERS, ANSWER_badvers);
+    case DNS_PARSE_TSIG:
+        return answer_counted(w, s, r, u, DNS_NOTAUTH, ANSWER_notauth);
     case DNS_PARSE_COOKIE:
         if (s->guard.cookies)
             return answer_counted(w, s, r, u, DNS_NOERROR, ANSWER_cookie);

@@ -31,6 +31,8 @@ static void query_reset(struct dns_query *q, const uint8_t *msg)
     q->edns_version = 0;
     q->udp_size = 0;
     q->ecs = (struct dns_ecs){0};
+    q->tsig_off = 0;
+    q->tsig_owner_len = q->tsig_algorithm_len = 0;
 }
 
 /* The question of an ordinary query. Nothing lies before it that a compression pointer could point
@@ -185,6 +187,38 @@ static bool opt_read(const uint8_t *msg, const uint8_t *rr, size_t rdlength, str
            options_read(msg, rr + DNS_RR_BYTES, rr + DNS_RR_BYTES + rdlength, q);
 }
 
+/* The octets of a name without compression, 0 where there is none. */
+static size_t plain_name(const uint8_t *name, size_t len)
+{
+    size_t at = 0;
+    while (at < len && at < DNS_NAME_MAX && name[at] <= 63) {
+        if (name[at] == 0)
+            return at + 1;
+        at += name[at] + 1u;
+    }
+    return 0;
+}
+
+/* RFC 8945 §4.2. A key's name that points elsewhere could not be sent back as it came; it is as good as
+ * malformed. */
+static bool tsig_read(const uint8_t *msg, size_t at, size_t rr, struct dns_query *q)
+{
+    const uint8_t *rdata = msg + rr + DNS_RR_BYTES;
+    size_t rdlength = get16(msg + rr + 8);
+    bool fixed = get16(msg + rr + 2) == DNS_CLASS_ANY && get16(msg + rr + 4) == 0 &&
+                 get16(msg + rr + 6) == 0;
+    size_t owner = plain_name(msg + at, rr - at), algorithm = plain_name(rdata, rdlength);
+    if (!fixed || owner == 0 || algorithm == 0 || rdlength - algorithm < DNS_TSIG_FIXED_BYTES)
+        return false;
+    size_t rest = rdlength - algorithm - DNS_TSIG_FIXED_BYTES, mac = get16(rdata + algorithm + 8);
+    if (mac > rest || get16(rdata + rdlength - (rest - mac) - 2) != rest - mac)
+        return false;
+    q->tsig_off = (uint16_t)at;
+    q->tsig_owner_len = (uint8_t)owner;
+    q->tsig_algorithm_len = (uint8_t)algorithm;
+    return true;
+}
+
 /* Everything behind the question, for the one OPT that may be there. Each record takes eleven
  * octets at least, so that the length of the message bounds the loop, whatever the counts say. */
 static bool records_read(const uint8_t *msg, size_t len, size_t at, struct dns_query *q)
@@ -204,6 +238,10 @@ static bool records_read(const uint8_t *msg, size_t len, size_t at, struct dns_q
             if (i < before_additional || msg[at] != 0 || q->edns)
                 return false;
             ok = opt_read(msg, msg + rr, rdlength, q);
+        } else if (get16(msg + rr) == DNS_TSIG) {
+            /* RFC 8945 §5.1: one at most, the last record of the additional section. */
+            if (i < before_additional || i + 1 < n || !tsig_read(msg, at, rr, q))
+                return false;
         }
         at = rr + DNS_RR_BYTES + rdlength;
     }
@@ -232,7 +270,7 @@ static enum dns_parse questions_wrong(const uint8_t *msg, size_t len, struct dns
     if (at == 0)
         return DNS_PARSE_HEADER_ERROR;
     bool readable = records_read(msg, len, at, q);
-    if (get16(msg + 4) == 0 && readable && q->cookie_len)
+    if (get16(msg + 4) == 0 && readable && q->cookie_len && !q->tsig_off)
         return DNS_PARSE_COOKIE;
     return DNS_PARSE_FORMERR; /* RFC 9619 §4 */
 }
@@ -254,6 +292,8 @@ enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query 
         return DNS_PARSE_HEADER_ERROR;
     if (!records_read(msg, len, q->question_end, q))
         return DNS_PARSE_FORMERR;
+    if (q->tsig_off)
+        return DNS_PARSE_TSIG;
     return q->edns_version > 0 ? DNS_PARSE_BADVERS : DNS_PARSE_OK;
 }
 

@@ -174,6 +174,26 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
     w->counts[DNS_SECTION_ADDITIONAL]++;
 }
 
+void dns_writer_tsig(struct dns_writer *w, const uint8_t *msg, const struct dns_query *q,
+                     unsigned error)
+{
+    const uint8_t *owner = msg + q->tsig_off;
+    const uint8_t *rdata = owner + q->tsig_owner_len + DNS_RR_BYTES;
+    size_t rdlength = (size_t)q->tsig_algorithm_len + DNS_TSIG_FIXED_BYTES;
+    size_t size = q->tsig_owner_len + DNS_RR_BYTES + rdlength;
+    uint8_t *p = w->cap - w->len < size ? NULL : take(w, size);
+    if (!p)
+        return;
+    memcpy(p, owner, q->tsig_owner_len + DNS_RR_BYTES - 2u); /* class ANY, TTL 0: it was checked */
+    p = put16(p + q->tsig_owner_len + DNS_RR_BYTES - 2u, (unsigned)rdlength);
+    memcpy(p, rdata, q->tsig_algorithm_len + 8u); /* with Time Signed and Fudge */
+    p = put16(p + q->tsig_algorithm_len + 8u, 0); /* no MAC */
+    p = put16(p, q->id);
+    p = put16(p, error);
+    put16(p, 0); /* no Other Data */
+    w->counts[DNS_SECTION_ADDITIONAL]++;
+}
+
 size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
                          const struct dns_reply_flags *flags)
 {

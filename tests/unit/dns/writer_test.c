@@ -73,6 +73,37 @@ static void opt_carries_the_high_bits_of_the_rcode_and_nsid_if_asked(void **stat
     assert_int_equal(w.len, QUESTION_END);
 }
 
+static void a_signature_goes_back_without_mac_or_not_at_all(void **state)
+{
+    (void)state;
+    struct dns_query q;
+    struct packet p;
+    pheader(&p, 0, 1, 0, 0, 1);
+    pquestion(&p, WWW, DNS_A, DNS_IN);
+    pbytes(&p, "\3key\0\0\372\0\377\0\0\0\0\0\31\3md5\0", 20);
+    pbytes(&p, "\0\0\51\46\56\260\1\54\0\4MACM\0\7\0\0\0\0", 20);
+    assert_int_equal(dns_query_parse(p.b, p.len, &q), DNS_PARSE_TSIG);
+    for (size_t room = QUESTION_END; room < QUESTION_END + 40; room++) {
+        uint8_t buf[QUESTION_END + 40];
+        struct dns_writer w;
+        dns_writer_begin(&w, buf, room, p.b, &q);
+        dns_writer_tsig(&w, p.b, &q, DNS_TSIG_BADKEY);
+        size_t len = dns_writer_finish(&w, &q, &(struct dns_reply_flags){.rcode = DNS_NOTAUTH});
+        assert_false(w.overflow);
+        if (room < QUESTION_END + 36) {
+            assert_int_equal(len, QUESTION_END);
+            continue;
+        }
+        struct packet want;
+        pheader(&want, 0x8000 | DNS_NOTAUTH, 1, 0, 0, 1);
+        pquestion(&want, WWW, DNS_A, DNS_IN);
+        pbytes(&want, "\3key\0\0\372\0\377\0\0\0\0\0\25\3md5\0", 20);
+        pbytes(&want, "\0\0\51\46\56\260\1\54\0\0\276\357\0\21\0\0", 16);
+        assert_int_equal(len, want.len);
+        assert_memory_equal(buf, want.b, want.len);
+    }
+}
+
 static void an_error_without_question_is_a_bare_header(void **state)
 {
     (void)state;
@@ -152,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_written_octet_for_octet),
         cmocka_unit_test(opt_carries_the_high_bits_of_the_rcode_and_nsid_if_asked),
+        cmocka_unit_test(a_signature_goes_back_without_mac_or_not_at_all),
         cmocka_unit_test(an_error_without_question_is_a_bare_header),
         cmocka_unit_test(a_buffer_of_any_size_is_never_overrun),
         cmocka_unit_test(overflow_sticks_until_room_is_made),

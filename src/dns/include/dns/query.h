@@ -21,6 +21,7 @@ enum dns_parse {
                         * is not 1 has_question is false and no question goes back */
     DNS_PARSE_NOTIMP,  /* an opcode that is not QUERY: header only, RFC 8906 §3.1.4 */
     DNS_PARSE_BADVERS, /* EDNS version above 0, RFC 6891 §6.1.3 */
+    DNS_PARSE_TSIG,    /* signed, with a key that nobody can have: RFC 8945 §5.2.1 */
     DNS_PARSE_COOKIE /* no question, but a COOKIE: only a server cookie is wanted, RFC 7873 §5.4 */
 };
 
@@ -58,6 +59,9 @@ struct dns_query {
     uint8_t cookie_len;  /* octets of the first COOKIE, 0: none; 8 or 16 to 40 */
     uint16_t cookie_off; /* of its client cookie in the message */
     struct dns_ecs ecs;
+
+    uint16_t tsig_off; /* of a TSIG's owner in the message, 0: none */
+    uint8_t tsig_owner_len, tsig_algorithm_len;
 };
 
 enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *out);

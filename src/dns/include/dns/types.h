@@ -24,6 +24,7 @@ enum dns_type {
     DNS_DNSKEY = 48,
     DNS_SVCB = 64,
     DNS_HTTPS = 65,
+    DNS_TSIG = 250,
     DNS_IXFR = 251,
     DNS_AXFR = 252,
     DNS_MAILB = 253,
@@ -68,6 +69,8 @@ enum dns_ede { /* INFO-CODE, RFC 8914 §4 */
 #define DNS_SERVER_COOKIE_BYTES 16 /* the interoperable kind, RFC 9018 §4 */
 #define DNS_COOKIE_BYTES_MAX 40
 #define DNS_RR_BYTES 10         /* TYPE, CLASS, TTL, RDLENGTH: a record without owner and RDATA */
+#define DNS_TSIG_FIXED_BYTES 16 /* RDATA but for the algorithm, MAC and Other Data: RFC 8945 §4.2 */
+#define DNS_TSIG_BADKEY 17      /* RFC 8945 §3 */
 #define DNS_UDP_PLAIN_MAX 512   /* RFC 1035 §4.2.1 */
 #define DNS_UDP_EDNS_MAX 1232   /* our own limit, RFC 9715 */
 #define DNS_TTL_MAX 0x7fffffffu /* RFC 2181 §8 */

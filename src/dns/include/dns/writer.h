@@ -83,6 +83,10 @@ size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt);
 /* Leaves the NSID out where question and OPT alone would be more than `max` octets: all that is not of
  * our choice fits into the 512 that every client takes. */
 void dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max);
+/* Behind OPT: the TSIG of the question without MAC, with this error (RFC 8945 §5.3.2). Left out where
+ * it does not fit, which takes names of hundreds of octets. */
+void dns_writer_tsig(struct dns_writer *w, const uint8_t *msg, const struct dns_query *q,
+                     unsigned error);
 /* Writes ID, flags (QR, opcode, RD and CD copied; RA, AD and Z zero) and counts; returns length. */
 size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
                          const struct dns_reply_flags *flags);
