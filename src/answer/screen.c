@@ -133,6 +133,7 @@ void answer__screen(struct answer_worker *w, const struct snapshot *s,
         enum answer_gate gate = over(w, s, ANSWER_NOTE_LIMIT_TOTAL, r, q);
         if (gate != GATE_OPEN)
             out->gate = gate;
+        out->limited = false; /* a dry run counts once what would have been stopped here */
     }
 }
 
