@@ -190,11 +190,13 @@ static size_t answer_one(struct answer_worker *w, const struct snapshot *s, stru
     return answer_bare(w, s, r, u, DNS_REFUSED, DNS_EDE_PROHIBITED, false);
 }
 
-/* RFC 7828 §3.1: only a server says how long; by UDP the option means nothing. */
-static void parse(const struct answer_request *r, struct underway *u)
+/* What is wrong with an option that means something here. RFC 7828 §3.1: only a server says how long; by
+ * UDP the option means nothing. RFC 7873 §5.2.2; without cookies the option is like any unknown one. */
+static void parse(const struct snapshot *s, const struct answer_request *r, struct underway *u)
 {
     u->parsed = dns_query_parse(r->msg, r->len, &u->q);
-    if (u->q.keepalive_bad && r->tcp && u->parsed == DNS_PARSE_OK)
+    bool bad = (u->q.keepalive_bad && r->tcp) || (u->q.cookie_bad && s->guard.cookies);
+    if (bad && u->parsed == DNS_PARSE_OK)
         u->parsed = DNS_PARSE_FORMERR;
 }
 
@@ -236,7 +238,7 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
 {
     struct underway under[ANSWER_BATCH_MAX];
     for (size_t i = 0; i < n; i++)
-        parse(&r[i], &under[i]);
+        parse(s, &r[i], &under[i]);
     for (size_t i = 0; i < n; i++)
         answer__screen(w, s, &r[i], &under[i].q, under[i].parsed != DNS_PARSE_DROP,
                        &under[i].screened);

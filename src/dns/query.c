@@ -25,7 +25,7 @@ static void query_reset(struct dns_query *q, const uint8_t *msg)
     q->labels = 0;
     q->qtype = q->qclass = 0;
     q->question_end = DNS_HEADER_BYTES;
-    q->edns = q->edns_do = q->nsid = q->keepalive = q->keepalive_bad = false;
+    q->edns = q->edns_do = q->nsid = q->keepalive = q->keepalive_bad = q->cookie_bad = false;
     q->cookie_len = 0;
     q->cookie_off = 0;
     q->edns_version = 0;
@@ -116,16 +116,17 @@ static bool ecs_read(const uint8_t *p, size_t len, struct dns_ecs *ecs)
 
 /* RFC 7873 §5.2.2: a client cookie of 8 octets, alone or with a server cookie of 8 to 32. Of several
  * options the first counts (§5.2). */
-static bool cookie_read(const uint8_t *msg, const uint8_t *p, size_t len, struct dns_query *q)
+static void cookie_read(const uint8_t *msg, const uint8_t *p, size_t len, struct dns_query *q)
 {
-    if (q->cookie_len)
-        return true;
+    if (q->cookie_len || q->cookie_bad)
+        return;
     if (len != DNS_CLIENT_COOKIE_BYTES &&
-        (len < 2 * DNS_CLIENT_COOKIE_BYTES || len > DNS_COOKIE_BYTES_MAX))
-        return false;
+        (len < 2 * DNS_CLIENT_COOKIE_BYTES || len > DNS_COOKIE_BYTES_MAX)) {
+        q->cookie_bad = true;
+        return;
+    }
     q->cookie_len = (uint8_t)len;
     q->cookie_off = (uint16_t)(p - msg);
-    return true;
 }
 
 /* Nothing fit to be sent back is kept of a subnet that is malformed, or comes a second time and would
@@ -148,7 +149,8 @@ static bool option_read(const uint8_t *msg, unsigned code, const uint8_t *p, siz
     case DNS_OPTION_ECS:
         return subnet_read(p, len, q);
     case DNS_OPTION_COOKIE:
-        return cookie_read(msg, p, len, q);
+        cookie_read(msg, p, len, q);
+        return true;
     case DNS_OPTION_KEEPALIVE:
         q->keepalive = true;
         q->keepalive_bad |= len != 0;

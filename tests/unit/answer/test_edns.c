@@ -242,6 +242,22 @@ static void the_longest_question_with_every_option_stays_within_the_clients_size
     lab_close(&named);
 }
 
+static void a_cookie_of_a_bad_length_is_malformed_where_cookies_are_known(void **state)
+{
+    (void)state;
+    static const uint8_t msg[] = "\x4d\x52\0\0\0\1\0\0\0\0\0\1\5plain\1g\4test\0\0\1\0\1"
+                                 "\0\0\51\4\320\0\0\0\0\0\7\0\12\0\3bad";
+    struct lab without;
+    lab_open(&without, WORLD(",'cookies':'off'"));
+    for (int tcp = 0; tcp < 2; tcp++) {
+        assert_int_equal(ask_bytes(&lab, msg, sizeof msg - 1, tcp)->rcode, DNS_FORMERR);
+        const struct reply *r = ask_bytes(&without, msg, sizeof msg - 1, tcp);
+        assert_int_equal(r->rcode, DNS_NOERROR);
+        assert_true(r->opt && r->n > 0 && !r->cookie_len);
+    }
+    lab_close(&without);
+}
+
 static void odd_messages_have_their_outcome(void **state)
 {
     (void)state;
@@ -310,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_private_subnet_counts_only_where_a_rule_names_it),
         cmocka_unit_test(the_same_over_tcp),
         cmocka_unit_test(the_longest_question_with_every_option_stays_within_the_clients_size),
+        cmocka_unit_test(a_cookie_of_a_bad_length_is_malformed_where_cookies_are_known),
         cmocka_unit_test(odd_messages_have_their_outcome),
         cmocka_unit_test(no_message_goes_uncounted),
     };

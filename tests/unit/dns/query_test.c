@@ -332,6 +332,22 @@ static void an_option_list_must_fill_its_record(void **state)
     }
 }
 
+static void a_cookie_is_noted_by_its_length_and_the_first_one_counts(void **state)
+{
+    (void)state;
+    struct dns_query q;
+    char options[4 + 50 + 12] = "\0\12";
+    for (unsigned n = 0; n <= 50; n++) {
+        bool good = n == 8 || (n >= 16 && n <= 40);
+        options[3] = (char)n;
+        memset(options + 4, 'c', n);
+        memcpy(options + 4 + n, "\0\12\0\10another!", 12);
+        assert_int_equal(parse_options(options, 4 + n + 12, &q), DNS_PARSE_OK);
+        assert_int_equal(q.cookie_bad, !good);
+        assert_int_equal(q.cookie_len, good ? n : 0);
+    }
+}
+
 struct ecs_case {
     const char *bytes; /* behind code and length */
     size_t len;
@@ -518,6 +534,7 @@ int main(void)
         cmocka_unit_test(octets_behind_the_last_record_are_tolerated),
         cmocka_unit_test(a_later_version_of_edns_is_named_as_such),
         cmocka_unit_test(an_option_list_must_fill_its_record),
+        cmocka_unit_test(a_cookie_is_noted_by_its_length_and_the_first_one_counts),
         cmocka_unit_test(a_subnet_is_accepted_only_in_its_one_right_form),
         cmocka_unit_test(a_signature_is_found_as_the_last_record_and_nowhere_else),
         cmocka_unit_test(a_signature_has_one_form),

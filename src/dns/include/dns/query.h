@@ -51,11 +51,13 @@ struct dns_query {
 
     bool edns; /* a readable OPT was there (also with FORMERR and BADVERS) */
     uint8_t edns_version;
-    bool edns_do;        /* DO, copied back (RFC 3225 §3) */
-    uint16_t udp_size;   /* as sent; 0 without OPT */
-    bool nsid;           /* RFC 5001: asked for */
-    bool keepalive;      /* RFC 7828: asked for */
-    bool keepalive_bad;  /* with a TIMEOUT, which only servers send (§3.1): FORMERR over TCP */
+    bool edns_do;       /* DO, copied back (RFC 3225 §3) */
+    uint16_t udp_size;  /* as sent; 0 without OPT */
+    bool nsid;          /* RFC 5001: asked for */
+    bool keepalive;     /* RFC 7828: asked for */
+    bool keepalive_bad; /* with a TIMEOUT, which only servers send (§3.1): FORMERR over TCP */
+    bool
+        cookie_bad; /* the first COOKIE has no length of RFC 7873 §5.2.2: FORMERR to who knows cookies */
     uint8_t cookie_len;  /* octets of the first COOKIE, 0: none; 8 or 16 to 40 */
     uint16_t cookie_off; /* of its client cookie in the message */
     struct dns_ecs ecs;
