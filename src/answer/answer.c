@@ -61,7 +61,7 @@ static struct dns_opt_reply opt_of(const struct answer_worker *w, const struct s
     struct dns_opt_reply opt = {.nsid = s->nsid, .nsid_len = s->nsid_len, .ede = DNS_EDE_NONE};
     if (u->screened.cookie)
         opt.cookie = u->screened.cookie_reply;
-    if (u->q.keepalive && r->tcp) /* RFC 7828 §3.2.2: never over UDP */
+    if (u->q.keepalive && r->tcp) /* RFC 7828 §3.3.2: never over UDP */
         opt.keepalive_100ms = w->tcp_idle_100ms;
     return opt;
 }

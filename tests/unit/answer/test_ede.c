@@ -85,7 +85,7 @@ static void an_answer_without_trouble_explains_nothing(void **state)
 
 static const uint8_t keepalive[] = {0, 11, 0, 0}, keepalive_long[] = {0, 11, 0, 2, 0, 9};
 
-/* RFC 7828 sections 3.1 and 3.3 */
+/* RFC 7828 section 3.1, RFC 7828 section 3.3.2 */
 static void keepalive_over_tcp_where_it_was_asked(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void keepalive_over_tcp_where_it_was_asked(void **state)
     assert_int_equal(ask(&lab, &q)->rcode, DNS_FORMERR);
 }
 
-/* RFC 7828 section 3.2.1: ignored */
+/* RFC 7828 section 3.3.1: ignored */
 static void keepalive_over_udp_means_nothing(void **state)
 {
     (void)state;

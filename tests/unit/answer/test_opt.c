@@ -382,9 +382,9 @@ static void udp_and_tcp_say_the_same(void **state)
     }
 }
 
-/* RFC 8945 section 5.2: keys are not offered. A query that is signed gets the answer that everybody
- * gets, unsigned, and its client must not take it for more. */
-static void a_signed_query_is_answered_unsigned(void **state)
+/* RFC 8945 section 5.2 and RFC 8945 section 5.2.1: no key is known here, and who signs is told so,
+ * unsigned (section 5.3.2). */
+static void a_signed_query_is_told_that_its_key_is_not_known(void **state)
 {
     (void)state;
     struct message m = {.len = 0};
@@ -395,9 +395,14 @@ static void a_signed_query_is_answered_unsigned(void **state)
             "\x4d\x52\0\0\0\0");
     const struct reply *r = ask_bytes(&lab, m.at, m.len, false);
     assert_non_null(r);
-    assert_int_equal(r->rcode, DNS_NOERROR);
-    assert_int_equal(r->answers, 1);
-    assert_int_equal(r->additionals, 0);
+    assert_int_equal(r->rcode, DNS_NOTAUTH);
+    assert_int_equal(r->n, 1);
+    assert_int_equal(r->rr[0].section, 3);
+    assert_int_equal(r->rr[0].type, DNS_TSIG);
+    const uint8_t *end = r->rr[0].rdata + r->rr[0].rdata_len;
+    assert_memory_equal(end - 8, "\0\0\x4d\x52\0\x11\0\0",
+                        8); /* no MAC, ID, BADKEY, nothing else */
+    assert_int_equal(ask_outcome(), ANSWER_notauth);
 }
 
 int main(void)
@@ -421,7 +426,7 @@ int main(void)
         cmocka_unit_test(a_tailored_alias_stands_alone),
         cmocka_unit_test(a_private_subnet_is_the_senders),
         cmocka_unit_test(udp_and_tcp_say_the_same),
-        cmocka_unit_test(a_signed_query_is_answered_unsigned),
+        cmocka_unit_test(a_signed_query_is_told_that_its_key_is_not_known),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
