@@ -65,7 +65,7 @@ static const struct reply *ask_cookie(const uint8_t *cookie, size_t len, const c
     return ask(&lab, &a.q);
 }
 
-/* What RFC 9018 appendix A prints. */
+/* What RFC 9018 appendix A prints: RFC 9018 section 4. */
 static void the_published_cookies_come_out(void **state)
 {
     (void)state;
@@ -138,7 +138,7 @@ static void a_client_cookie_alone_is_answered_and_gets_a_server_cookie(void **st
     assert_int_equal(atomic_load(&lab.worker.counter[ANSWER_COUNT_cookies_new]), 1);
 }
 
-/* RFC 7873 section 5.2.5, RFC 9018 section 4.3 */
+/* RFC 7873 section 5.2.5; RFC 9018 section 4.3 */
 static void a_valid_cookie_comes_back_as_it_was_until_it_is_half_an_hour_old(void **state)
 {
     (void)state;
@@ -259,7 +259,7 @@ static void switched_off_they_are_an_option_like_any_other(void **state)
     lab_close(&off);
 }
 
-/* RFC 9018 section 5: each server may be one step behind or ahead of the others. */
+/* RFC 9018 section 4 and 5: each server may be one step behind or ahead of the others. */
 static void secrets_are_changed_server_by_server(void **state)
 {
     (void)state;

@@ -31,7 +31,7 @@ static int close_world(void **state)
     return 0;
 }
 
-/* RFC 8914 section 4.21 */
+/* RFC 8914 section 4.21; RFC 8914 section 2: in an OPT that was asked for, beside the RCODE */
 static void refused_says_not_authoritative(void **state)
 {
     (void)state;
@@ -152,7 +152,7 @@ static void assert_says(const struct reply *r, const char *text)
     assert_memory_equal(r->rr[0].rdata + 1, text, strlen(text));
 }
 
-/* RFC 4892 section 3; RFC 5001 for the identity */
+/* RFC 4892 section 2: TXT in class CH */
 static void chaos_names_say_what_the_settings_say(void **state)
 {
     (void)state;

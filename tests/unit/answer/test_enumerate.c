@@ -293,6 +293,7 @@ static void check(const char *policy, bool exact, bool in_part)
     lab_close(&l);
 }
 
+/* RFC 7871 section 7.2.1 */
 static void every_edge_under_every_policy(void **state)
 {
     (void)state;

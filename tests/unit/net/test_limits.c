@@ -18,6 +18,7 @@ static void assert_serves(int fd)
     assert_true(take_frame(fd, "ping"));
 }
 
+/* RFC 7766 section 6.2.3 */
 static void an_idle_connection_is_closed(void **state)
 {
     (void)state;
@@ -66,6 +67,7 @@ static void dripping_bytes_do_not_hold_a_connection(void **state)
     bed_stop(&b);
 }
 
+/* RFC 9210 section 4.2 */
 static void when_full_the_oldest_makes_room(void **state)
 {
     (void)state;
@@ -96,6 +98,7 @@ static void when_full_the_oldest_makes_room(void **state)
     bed_stop(&b);
 }
 
+/* RFC 9210 section 4.2 */
 static void one_address_cannot_take_every_place(void **state)
 {
     (void)state;

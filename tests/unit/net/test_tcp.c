@@ -52,6 +52,7 @@ static void a_query_is_answered_with_its_length_in_front(void **state)
     bed_stop(&b);
 }
 
+/* RFC 7766 section 6.2.1.1 and RFC 7766 section 6.2.1: pipelined, none waits for another */
 static void a_hundred_queries_in_one_write_are_answered_in_order(void **state)
 {
     (void)state;
@@ -72,6 +73,7 @@ static void a_hundred_queries_in_one_write_are_answered_in_order(void **state)
     bed_stop(&b);
 }
 
+/* RFC 7766 section 8 */
 static void frames_may_be_cut_anywhere(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
 #include "harness.h"
+#include "net_priv.h"
 
 #include "base/random.h"
 
@@ -48,6 +49,7 @@ static void a_datagram_over_ipv6_is_answered(void **state)
     bed_stop(&b);
 }
 
+/* RFC 5452 section 9.1 */
 static void on_every_address_the_answer_leaves_from_the_one_that_was_asked(void **state)
 {
     (void)state;
@@ -188,6 +190,7 @@ static void a_datagram_longer_than_the_slot_is_cut_and_answered(void **state)
     bed_stop(&b);
 }
 
+/* RFC 5452 section 9.1: nobody can have asked from there */
 static void port_0_is_never_answered(void **state)
 {
     (void)state;
@@ -295,6 +298,28 @@ static void refuse_sendmmsg(void)
     bed_stop(&b);
 }
 
+/* RFC 9715 section 3.1: a forged ICMP message must not lower the path MTU, and 1,232 octets fit any. */
+static void no_path_mtu_is_believed(void **state)
+{
+    (void)state;
+    static const char *const listen[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < ARRAY_LEN(listen); i++) {
+        struct net_address a = {.at.port = 0};
+        struct diag diag = {0};
+        int fd = -1, value = -1;
+        socklen_t len = sizeof value;
+        assert_true(ip_parse(listen[i], &a.at.ip));
+        assert_int_equal(net__udp_open(&a, 65536, &fd, &diag), ERR_OK);
+        bool v6 = a.at.ip.family == 6;
+        assert_int_equal(getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                                    v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &value, &len),
+                         0);
+        assert_int_equal(value, v6 ? IPV6_PMTUDISC_OMIT : IP_PMTUDISC_OMIT);
+        close(fd);
+        diag_fini(&diag);
+    }
+}
+
 static void answers_that_the_kernel_refuses_are_counted_and_dropped(void **state)
 {
     (void)state;
@@ -304,6 +329,7 @@ static void answers_that_the_kernel_refuses_are_counted_and_dropped(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_path_mtu_is_believed),
         cmocka_unit_test(answers_that_the_kernel_refuses_are_counted_and_dropped),
         cmocka_unit_test(a_datagram_over_ipv4_is_answered),
         cmocka_unit_test(a_datagram_over_ipv6_is_answered),
