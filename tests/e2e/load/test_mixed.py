@@ -199,7 +199,7 @@ def at_four_fifths(d, limited):
             break
     assert got["sent"] - got["answered"] < LOSS * got["sent"]
     if limited:
-        assert told["limited_dropped"] + told["limited_slipped"] > 0, "the flood was not limited"
+        assert told["answer_limited_dropped"] + told["answer_limited_slipped"] > 0, "the flood was not limited"
     return rate
 
 
