@@ -160,6 +160,24 @@ static void adopt_carries_samples_streaks_and_orders(void **state)
     assert_int_equal(health_region_word(v.h, 1), HEALTH_WORD_DRAIN);
 }
 
+/* An edit may be published in the very millisecond of a step. */
+static void adopt_on_the_dot_of_a_step_of_a_drain_takes_it(void **state)
+{
+    (void)state;
+    struct health_order o = {.state = HEALTH_DRAIN, .author = "ana", .over_ms = 100000};
+    health_order_region(w.h, 0, &o, w.now, w.wall);
+    world_settle(&w);
+    world_advance(&w, 30000 + 39999); /* the TTL comes first */
+    assert_avail(world_avail_region(&w, 0), 0.61);
+    w.now++;
+    w.wall++;
+    adopt();
+    world_advance(&v, 1); /* it is due at once */
+    assert_avail(world_avail_region(&v, 0), 0.60);
+    world_advance(&v, 999);
+    assert_avail(world_avail_region(&v, 0), 0.59);
+}
+
 static void adopt_of_an_isolated_engine_stays_isolated_and_says_it_once(void **state)
 {
     (void)state;
@@ -390,6 +408,7 @@ int main(void)
         T(adopt_goes_by_key_not_by_number),
         T(what_is_new_starts_unknown),
         T(adopt_carries_samples_streaks_and_orders),
+        T(adopt_on_the_dot_of_a_step_of_a_drain_takes_it),
         T(adopt_of_an_isolated_engine_stays_isolated_and_says_it_once),
         T(adopting_the_same_twice_gives_the_same),
         T(a_healthy_engine_saves_nothing),
