@@ -98,7 +98,8 @@ enum cookie_verdict cookie_check(const struct cookie_secrets *secrets, const uin
         int by = timely ? maker(secrets, cookie, client, now_s) : -1;
         if (by >= 0)
             verdict = COOKIE_VALID;
-        if (by == 0 && age_s <= RENEW_S) {
+        bool as_we_make = (server[1] | server[2] | server[3]) == 0; /* RFC 9018 §4.2 */
+        if (by == 0 && as_we_make && age_s <= RENEW_S) {
             memcpy(reply, cookie, COOKIE_REPLY_BYTES);
             return verdict;
         }
