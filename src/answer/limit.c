@@ -1,7 +1,7 @@
 #include "answer/limit.h"
 
 #define WAYS 4u
-#define BURST_NS 1000000000u /* one second's worth at once */
+#define BURST_NS 1000000000u /* one second's worth at once, or one where that is less */
 
 bool limit_take(struct limit_table *t, uint64_t key, uint64_t interval_ns, int64_t now_ns)
 {
@@ -10,6 +10,7 @@ bool limit_take(struct limit_table *t, uint64_t key, uint64_t interval_ns, int64
     struct limit_slot *line = &t->slot[(key & (LIMIT_SLOTS - 1)) & ~(uint64_t)(WAYS - 1)];
     struct limit_slot *slot = line;
     uint64_t now = (uint64_t)now_ns;
+    uint64_t burst_ns = interval_ns > BURST_NS ? interval_ns : BURST_NS;
     for (unsigned i = 0; i < WAYS; i++) {
         if (line[i].key == key) {
             slot = &line[i];
@@ -21,7 +22,7 @@ bool limit_take(struct limit_table *t, uint64_t key, uint64_t interval_ns, int64
     if (slot->key != key)
         *slot = (struct limit_slot){.key = key};
     uint64_t from = slot->whole_ns > now ? slot->whole_ns : now;
-    if (from + interval_ns > now + BURST_NS)
+    if (from + interval_ns > now + burst_ns)
         return false;
     slot->whole_ns = from + interval_ns;
     return true;

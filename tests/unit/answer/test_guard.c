@@ -215,6 +215,21 @@ static void many_client_subnets_are_many_answers(void **state)
     close_it();
 }
 
+static void a_rate_below_the_number_of_workers_lets_one_through_at_a_time(void **state)
+{
+    (void)state;
+    open_with(WORLD(",'rate-limit':'2','rate-limit-slip':'0'"));
+    lab.s->workers = 8; /* one answer in four seconds of each of them */
+    struct lab_question q = from("203.0.113.9");
+    assert_int_equal(answered(&q, 10), 1);
+    lab.worker.mono_ns += 3 * S;
+    assert_int_equal(answered(&q, 10), 0);
+    lab.worker.mono_ns += S;
+    assert_int_equal(answered(&q, 10), 1);
+    lab.s->workers = 1;
+    close_it();
+}
+
 static void who_varies_the_question_meets_the_total(void **state)
 {
     (void)state;
@@ -443,6 +458,7 @@ int main(void)
         cmocka_unit_test(tcp_and_exempt_networks_have_no_limit),
         cmocka_unit_test(who_holds_a_cookie_has_no_limit),
         cmocka_unit_test(many_client_subnets_are_many_answers),
+        cmocka_unit_test(a_rate_below_the_number_of_workers_lets_one_through_at_a_time),
         cmocka_unit_test(who_varies_the_question_meets_the_total),
         cmocka_unit_test(random_names_that_do_not_exist_are_one_answer),
         cmocka_unit_test(errors_are_limited_by_kind),

@@ -1,7 +1,7 @@
 /* limit: how many answers a second a network may get by UDP, where nothing proves that it asked.
  * Method    GCRA (the leaky bucket as a meter, ITU-T I.371 annex A): one time per key, when its
- *           budget would be whole again. A key may spend one second's worth at once; then it gets its
- *           rate, however much is asked.
+ *           budget would be whole again. A key may spend one second's worth at once, and one in any case;
+ *           then it gets its rate, however much is asked.
  * Shape     a fixed table of 16-byte slots, four to a cache line; a key lives in one line. Keys are
  *           SipHash with a key of the worker's own, so that nobody can aim at a line. When a line is
  *           full the slot that is whole again soonest is given up: under a flood from very many
