@@ -149,6 +149,7 @@ static void describe(struct limit_subject *x, const struct dns_query *q,
         x->type = q->qtype;
     if (p->kind == PLAN_SERVICE && q->ecs.used) {
         x->subnet = q->ecs.ip;
+        ip_mask(&x->subnet, q->ecs.used);
         x->subnet_len = q->ecs.used;
     }
 }

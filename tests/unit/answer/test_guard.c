@@ -215,6 +215,21 @@ static void many_client_subnets_are_many_answers(void **state)
     close_it();
 }
 
+/* Bits past subnet-max decide nothing, so that varying them makes no other answer. */
+static void bits_that_do_not_count_make_no_other_answer(void **state)
+{
+    (void)state;
+    open_with(WORLD(",'rate-limit':'10','subnet-max-v4':'24'"));
+    unsigned got = 0;
+    struct lab_question q = {.name = "stick.g.test", .type = DNS_A, .source = "203.0.113.9"};
+    for (unsigned i = 0; i < 100; i++) {
+        q.net = (struct ip_prefix){.ip = {.family = 4, .b = {81, 2, 3, (uint8_t)i}}, .len = 32};
+        got += answered(&q, 1);
+    }
+    assert_int_equal(got, 10);
+    close_it();
+}
+
 static void a_rate_below_the_number_of_workers_lets_one_through_at_a_time(void **state)
 {
     (void)state;
@@ -458,6 +473,7 @@ int main(void)
         cmocka_unit_test(tcp_and_exempt_networks_have_no_limit),
         cmocka_unit_test(who_holds_a_cookie_has_no_limit),
         cmocka_unit_test(many_client_subnets_are_many_answers),
+        cmocka_unit_test(bits_that_do_not_count_make_no_other_answer),
         cmocka_unit_test(a_rate_below_the_number_of_workers_lets_one_through_at_a_time),
         cmocka_unit_test(who_varies_the_question_meets_the_total),
         cmocka_unit_test(random_names_that_do_not_exist_are_one_answer),
