@@ -136,15 +136,15 @@ static size_t answer_odd(struct answer_worker *w, const struct snapshot *s, stru
 
 /* A limit was met. Who is there after all may ask by TCP, or with the cookie that he gets; nobody
  * gets more octets than he sent, or nearly so. */
-static size_t answer_limited(struct answer_worker *w, const struct snapshot *s,
-                             const struct underway *u, const struct answer_request *r,
-                             enum answer_gate gate)
+static size_t answer_limited(struct answer_worker *w, const struct snapshot *s, struct underway *u,
+                             const struct answer_request *r, enum answer_gate gate)
 {
     if (gate == GATE_DROP || !u->q.has_question || u->parsed != DNS_PARSE_OK) {
         answer__count(&w->outcome[ANSWER_limited_dropped]);
         return 0;
     }
     answer__count(&w->outcome[ANSWER_limited_slipped]);
+    u->q.nsid = false;
     if (u->screened.cookie)
         return answer_bare(w, s, r, u, DNS_BADCOOKIE, DNS_EDE_NONE, false);
     return answer_bare(w, s, r, u, DNS_NOERROR, DNS_EDE_NONE, true);

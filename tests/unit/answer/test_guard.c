@@ -20,6 +20,8 @@
     "[{'region':'eu','address':'192.0.2.1','priority':1},"                                         \
     "{'region':'us','address':'192.0.2.2','priority':2}]"
 
+#define LONG_ID "a-name-server-with-a-long-identifier-of-64-octets-in-all-0123456"
+
 static struct lab lab;
 
 static void open_with(const char *json)
@@ -242,6 +244,25 @@ static void a_rate_below_the_number_of_workers_lets_one_through_at_a_time(void *
     lab.worker.mono_ns += S;
     assert_int_equal(answered(&q, 10), 1);
     lab.s->workers = 1;
+    close_it();
+}
+
+/* What is sent over a limit is for whoever did not ask, too. */
+static void who_is_limited_gets_no_identifier(void **state)
+{
+    (void)state;
+    open_with(WORLD(",'nsid':'" LONG_ID "','rate-limit':'10','rate-limit-slip':'1'"));
+    uint8_t option[12] = {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    struct lab_question q = from("203.0.113.9");
+    q.nsid = true;
+    assert_int_equal(answered(&q, 20), 10);
+    assert_true(ask(&lab, &q)->tc);
+    uint8_t packet[1024];
+    assert_int_equal(ask_length(), lab_packet(&q, packet) - 4); /* all but the option */
+    q.options = option;
+    q.options_len = sizeof option;
+    assert_int_equal(ask(&lab, &q)->rcode, DNS_BADCOOKIE);
+    assert_int_equal(ask_length(), lab_packet(&q, packet) - 4 + 16);
     close_it();
 }
 
@@ -475,6 +496,7 @@ int main(void)
         cmocka_unit_test(many_client_subnets_are_many_answers),
         cmocka_unit_test(bits_that_do_not_count_make_no_other_answer),
         cmocka_unit_test(a_rate_below_the_number_of_workers_lets_one_through_at_a_time),
+        cmocka_unit_test(who_is_limited_gets_no_identifier),
         cmocka_unit_test(who_varies_the_question_meets_the_total),
         cmocka_unit_test(random_names_that_do_not_exist_are_one_answer),
         cmocka_unit_test(errors_are_limited_by_kind),
