@@ -55,6 +55,8 @@ enum err compile_guard(struct compile *c)
     g->subnet_max_v6 = (uint8_t)number(m, "subnet-max-v6");
     g->udp_size = (uint16_t)number(m, "udp-size");
     g->udp_size_unverified = (uint16_t)number(m, "udp-size-unverified");
+    if (g->udp_size_unverified > g->udp_size)
+        g->udp_size_unverified = g->udp_size;
     g->version = arena_strdup(c->s->arena, model_setting(m, "version"));
     c->s->nsid = arena_strdup(c->s->arena, model_setting(m, "nsid"));
     c->s->nsid_len = c->s->nsid ? (uint32_t)strlen(c->s->nsid) : 0;

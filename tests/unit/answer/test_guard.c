@@ -459,6 +459,18 @@ static void who_proves_nothing_gets_smaller_answers(void **state)
     close_it();
 }
 
+/* udp-size holds for everybody: what proves nothing never gets more than what does. */
+static void the_smaller_size_holds_for_who_proves_nothing(void **state)
+{
+    (void)state;
+    open_with("{'settings':{'udp-size':'512'}," LAB_ZONE
+              "'regions':[{'name':'eu'}],'services':[{'name':'v.g.test','policy':'failover',"
+              "'endpoints':[{'region':'eu','address':'192.0.2.1'}]}]}");
+    assert_int_equal(lab.s->guard.udp_size, 512);
+    assert_int_equal(lab.s->guard.udp_size_unverified, 512);
+    close_it();
+}
+
 static void settings_that_make_no_sense_are_refused_with_a_sentence(void **state)
 {
     (void)state;
@@ -506,6 +518,7 @@ int main(void)
         cmocka_unit_test(subnets_of_strangers_are_not_believed),
         cmocka_unit_test(no_scope_is_longer_than_the_bits_that_are_used),
         cmocka_unit_test(who_proves_nothing_gets_smaller_answers),
+        cmocka_unit_test(the_smaller_size_holds_for_who_proves_nothing),
         cmocka_unit_test(settings_that_make_no_sense_are_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
