@@ -1,8 +1,10 @@
-/* Says when a rate limit or a list bites: whom it met last, asking what, and how many since the last
+/* Says when a rate limit or a list bites: one whom it met, asking what, and how many since the last
  * such line. One line when it begins, then one each LIMIT_SAY_MS while it goes on: an attacker can
  * fill neither disk nor log. */
 #include "base/clock.h"
 #include "daemon.h"
+
+#include <string.h>
 
 #define LIMIT_SAY_MS 10000
 
@@ -59,7 +61,7 @@ static void say(struct daemon *d, const struct answer_note *n, int64_t since_ms)
                (unsigned long long)(now[1] - d->limits_said[1]),
                (unsigned long long)(now[2] - d->limits_said[2]),
                (unsigned long long)(now[3] - d->limits_said[3]), (long long)since_ms / 1000);
-    count_all(d, d->limits_said);
+    memcpy(d->limits_said, now, sizeof now);
 }
 
 void limits_look(struct daemon *d)

@@ -29,8 +29,8 @@ enum answer_counter {
 };
 const char *answer_counter_name(enum answer_counter c);
 
-/* Whom a limit or a list met last, for the log: left by the worker where none is waiting, taken by
- * the control thread. */
+/* Whom a limit or a list met first since the last note was taken, for the log: left by the worker,
+ * taken by the control thread. */
 enum answer_note_kind { ANSWER_NOTE_LIMIT, ANSWER_NOTE_LIMIT_TOTAL, ANSWER_NOTE_DENIED };
 struct answer_note {
     enum answer_note_kind kind;
