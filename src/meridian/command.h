@@ -78,5 +78,6 @@ const char *call_flag(const struct call *c, const char *name);
 bool call_has(const struct call *c, const char *name);
 /* The idx-th argument, NULL past the end. */
 const char *call_arg(const struct call *c, size_t idx);
-/* Words and arguments as typed, for history: "region add eu-west". Returns out. */
+/* Words and arguments as typed, for history and log: "region add eu-west"; "(secret)" for what is.
+ * Returns out. */
 char *call_text(const struct call *c, char *out, size_t cap);

@@ -4,6 +4,8 @@
 #include "command.h"
 
 #include "model/nearest.h"
+#include "model/settings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,10 +390,20 @@ const char *call_arg(const struct call *c, size_t idx)
     return idx < c->args_n ? c->arg[idx] : NULL;
 }
 
+/* The value of a setting that is secret: the text goes into the log, where many may read. */
+static bool is_secret(const struct call *c, size_t arg)
+{
+    if (strcmp(c->command->words, "set") != 0 || arg == 0)
+        return false;
+    const struct model_setting_info *info = model_setting_info(c->arg[0]);
+    return info && info->kind == SETTING_SECRETS;
+}
+
 char *call_text(const struct call *c, char *out, size_t cap)
 {
     size_t used = (size_t)snprintf(out, cap, "%s", c->command->words);
     for (size_t i = 0; i < c->args_n && used < cap; i++)
-        used += (size_t)snprintf(out + used, cap - used, " %s", c->arg[i]);
+        used += (size_t)snprintf(out + used, cap - used, " %s",
+                                 is_secret(c, i) ? "(secret)" : c->arg[i]);
     return out;
 }

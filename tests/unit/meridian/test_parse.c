@@ -207,6 +207,21 @@ static void a_moment_is_a_time_or_a_duration(void **state)
     assert_false(moment_parse("tomorrow", 5, 1, &ms));
 }
 
+static void the_text_for_the_log_keeps_secrets(void **state)
+{
+    (void)state;
+    char text[200];
+    parse("set|cookie-secret|00112233445566778899aabbccddeeff");
+    assert_string_equal(call_text(&call, text, sizeof text), "set cookie-secret (secret)");
+    assert_string_equal(call_arg(&call, 1), "00112233445566778899aabbccddeeff");
+    parse("set|nsid|ns1");
+    assert_string_equal(call_text(&call, text, sizeof text), "set nsid ns1");
+    parse("unset|cookie-secret");
+    assert_string_equal(call_text(&call, text, sizeof text), "unset cookie-secret");
+    parse("region|add|eu");
+    assert_string_equal(call_text(&call, text, sizeof text), "region add eu");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +237,7 @@ int main(void)
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(too_much_is_refused_not_overrun),
         cmocka_unit_test(the_database_comes_from_flag_then_environment_then_default),
+        cmocka_unit_test(the_text_for_the_log_keeps_secrets),
         cmocka_unit_test(a_moment_is_a_time_or_a_duration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
