@@ -166,6 +166,17 @@ static enum err keep(struct reader *r, const char *copy, const char **out)
     return ERR_OK;
 }
 
+/* Texts are short but for the values of settings, whose kinds have limits of their own. */
+static size_t text_max(const struct config_field *f)
+{
+    size_t n;
+    const struct config_field *setting = config_fields(NOUN_SETTING, &n);
+    for (size_t i = 0; i < n; i++)
+        if (f == &setting[i])
+            return MODEL_SETTING_BYTES_MAX;
+    return TEXT_BYTES_MAX;
+}
+
 static enum err read_text(struct reader *r, const struct at *at, const struct config_field *f,
                           json_t *v, const char **out)
 {
@@ -181,10 +192,10 @@ static enum err read_text(struct reader *r, const struct at *at, const struct co
     }
     if (!s)
         return refuse(r, at, f, v);
-    if (strlen(s) > TEXT_BYTES_MAX)
+    if (strlen(s) > text_max(f))
         return diag_error(r->diag, ERR_LIMIT, config__where(at, where),
-                          "a text of %zu octets is too long: give at most %d", strlen(s),
-                          TEXT_BYTES_MAX);
+                          "a text of %zu octets is too long: give at most %zu", strlen(s),
+                          text_max(f));
     return keep(r, arena_strdup(r->a, s), out);
 }
 

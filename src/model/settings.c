@@ -17,7 +17,9 @@
 #define WORKERS_MAX 256
 #define COUNT_MAX 1000000
 #define TEXT_BYTES_MAX 255
-#define NETWORKS_BYTES_MAX 65535
+#define LISTEN_BYTES_MAX 4095
+_Static_assert(IP_SET_MAX == 4096 && MODEL_SETTING_BYTES_MAX == 65535,
+               "as model_setting_accepted says");
 #define UDP_SIZE_MIN 512  /* RFC 1035 §4.2.1 */
 #define UDP_SIZE_MAX 1232 /* RFC 9715 */
 #define DURATION_MS_MAX (int64_t)(30 * 86400000ll)
@@ -72,8 +74,7 @@ const char *model_setting_accepted(enum model_setting_kind kind)
         return "auto, hold, or after and a duration, such as \"after 10m\"";
     case SETTING_NETWORKS:
         return "networks, comma-separated, such as 192.0.2.0/24,2001:db8::/32, without bits past "
-               "the "
-               "prefix";
+               "the prefix, at most 4096 of them in 65535 octets";
     case SETTING_SWITCH:
         return "on or off";
     case SETTING_LIMIT_MODE:
@@ -146,6 +147,8 @@ bool model_failback_parse(const char *text, int *failback, int64_t *after_ms)
 static bool listen_valid(const char *value)
 {
     size_t n = 0;
+    if (strlen(value) > LISTEN_BYTES_MAX)
+        return false;
     for (const char *p = value;;) {
         p += strspn(p, " ");
         size_t len = strcspn(p, ", ");
@@ -203,7 +206,17 @@ static bool networks_valid(const char *value)
 {
     struct ip_set set;
     char bad[PREFIX_TEXT_MAX];
-    return strlen(value) <= NETWORKS_BYTES_MAX && ip_set_parse(value, NULL, &set, bad);
+    return strlen(value) <= MODEL_SETTING_BYTES_MAX && ip_set_parse(value, NULL, &set, bad);
+}
+
+/* Of a list of networks the piece that is none; else the value. */
+static const char *wrong_part(enum model_setting_kind kind, const char *value,
+                              char bad[PREFIX_TEXT_MAX])
+{
+    struct ip_set set;
+    if (kind != SETTING_NETWORKS || ip_set_parse(value, NULL, &set, bad))
+        return value;
+    return bad[0] ? bad : value;
 }
 
 static bool secrets_valid(const char *value)
@@ -284,8 +297,9 @@ enum err model_setting_check(const char *key, const char *value, const char *whe
         return diag_error(diag, ERR_NOT_FOUND, where, "\"%.80s\" is not a setting%s", key,
                           nearest_hint(&near, hint, sizeof hint));
     }
+    char bad[PREFIX_TEXT_MAX];
     if (!value_valid(info->kind, value))
         return diag_error(diag, ERR_INVALID, where, "%s \"%.200s\" is not accepted: give %s", key,
-                          value, model_setting_accepted(info->kind));
+                          wrong_part(info->kind, value, bad), model_setting_accepted(info->kind));
     return ERR_OK;
 }

@@ -217,6 +217,41 @@ static void settings_are_set_and_reset(void **state)
     model_unref(&m);
 }
 
+/* The fields of an edit: n networks and one more. */
+static char *networks(unsigned n, const char *last)
+{
+    char *text = malloc(100000), *at = text + sprintf(text, "{\"value\": \"");
+    assert_non_null(text);
+    for (unsigned i = 0; i < n; i++)
+        at += sprintf(at, "10.%u.%u.0/24,", i / 256, i % 256);
+    sprintf(at, "%s\"}", last);
+    return text;
+}
+
+static void a_list_may_have_4096_networks_and_says_which_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned n;
+        const char *last, *refused;
+    } rows[] = {{4095, "192.0.2.0/24", NULL},
+                {4096, "192.0.2.0/24", "deny \"10.0.0.0/24,10.0.1.0/24"},
+                {4095, "192.0.2.1/24", "deny \"192.0.2.1/24\" is not accepted: give networks"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct model *m = model_create();
+        char *text = networks(rows[i].n, rows[i].last);
+        enum err e = edit(m, VERB_SET, NOUN_SETTING, "deny", NULL, NULL, text);
+        if (rows[i].refused) {
+            assert_int_equal(e, ERR_INVALID);
+            assert_non_null(strstr(said, rows[i].refused));
+        } else {
+            assert_int_equal(e, ERR_OK);
+        }
+        free(text);
+        model_unref(&m);
+    }
+}
+
 static void the_latency_table_is_replaced_as_a_whole(void **state)
 {
     (void)state;
@@ -318,6 +353,7 @@ int main(void)
         cmocka_unit_test(endpoints_are_known_by_service_region_and_address),
         cmocka_unit_test(rules_are_known_by_map_and_place),
         cmocka_unit_test(settings_are_set_and_reset),
+        cmocka_unit_test(a_list_may_have_4096_networks_and_says_which_is_none),
         cmocka_unit_test(the_latency_table_is_replaced_as_a_whole),
         cmocka_unit_test(an_edit_travels_as_json),
         cmocka_unit_test(a_clone_is_edited_without_touching_the_original),

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MODEL_SETTING_BYTES_MAX 65535 /* of a value: a list of networks may be long */
+
 enum model_setting_kind {
     SETTING_LISTEN,        /* comma-separated ADDR:PORT */
     SETTING_WORKERS,       /* 0..256 */
