@@ -61,6 +61,18 @@ int validate__region_named(struct validation *v, const char *noun, const char *o
     return r;
 }
 
+/* A total below the rate of one answer leaves that rate without a use. */
+static void rate_limits(struct validation *v)
+{
+    int64_t rate = 0, total = 0;
+    if (model_integer_parse(model_setting(v->m, "rate-limit"), &rate) &&
+        model_integer_parse(model_setting(v->m, "rate-limit-total"), &total) && total > 0 &&
+        total < rate)
+        WARN(v, "setting", "rate-limit-total",
+             "%lld is below rate-limit, which is %lld and is never met", (long long)total,
+             (long long)rate);
+}
+
 static void settings(struct validation *v)
 {
     const struct model *m = v->m;
@@ -76,6 +88,7 @@ static void settings(struct validation *v)
         FAIL(v, "setting", "degrade",
              "%g must be below fail, which is %g: weight moves between the two",
              v->m->defaults.degrade, v->m->defaults.fail);
+    rate_limits(v);
 }
 
 static bool host_valid(const char *name)

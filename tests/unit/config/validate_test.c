@@ -193,6 +193,8 @@ static void on_empty_leads_somewhere_else(void **state)
 static void odd_but_possible_things_are_warned_of(void **state)
 {
     (void)state;
+    warned("{\"settings\": {\"rate-limit\": 50, \"rate-limit-total\": 10}}",
+           "setting rate-limit-total: 10 is below rate-limit, which is 50 and is never met");
     warned(SERVICE("\"ttl\": 1"),
            "service s.z: has no endpoints: queries for it get an empty answer");
     warned(
