@@ -59,8 +59,9 @@ void answer__bound_subnet(const struct snapshot_guard *g, struct dns_ecs *ecs)
         ecs->used = max;
 }
 
-static bool is_denied(const struct snapshot_guard *g, const struct ip *source)
+bool answer_denied(const struct snapshot *s, const struct ip *source)
 {
+    const struct snapshot_guard *g = &s->guard;
     return ip_set_contains(&g->deny, source) ||
            (g->allow.n > 0 && !ip_set_contains(&g->allow, source));
 }
@@ -119,7 +120,7 @@ void answer__screen(struct answer_worker *w, const struct snapshot *s,
     if (g->believes_some && !ip_set_contains(&g->subnet_from, &r->source))
         q->ecs.used = 0; /* RFC 7871 §11.3 */
     answer__bound_subnet(g, &q->ecs);
-    if (g->lists && is_denied(g, &r->source)) {
+    if (g->lists && answer_denied(s, &r->source)) {
         answer__count(&w->counter[ANSWER_COUNT_denied]);
         leave_note(w, ANSWER_NOTE_DENIED, false, r, q);
         out->gate = GATE_DENIED;

@@ -222,6 +222,21 @@ static void explain_service(const struct snapshot *s, const struct answer_plan *
                     .name));
 }
 
+/* Between the client and what is explained here stands who asks for it: the client itself, or a
+ * resolver with the client's subnet. */
+static void explain_guard(const struct snapshot *s, const struct asked *a, json_t *steps)
+{
+    char text[PREFIX_TEXT_MAX];
+    if (!a->has_client)
+        return;
+    if (answer_denied(s, &a->client.ip))
+        add_stepf(steps, "deny", "queries from %s itself are REFUSED: deny or allow says so",
+                  ip_format(&a->client.ip, text));
+    if (s->guard.believes_some)
+        add_stepf(steps, "subnet-from",
+                  "so for resolvers in subnet-from only: for others, where they stand themselves");
+}
+
 /* -------------------------------------------------------------------------------------- answers */
 
 static const char *kind_text(const struct answer_plan *p)
@@ -289,6 +304,7 @@ void op_explain(void *ctx, struct admin_request *r)
     json_object_set_new(o, "answers", answers_json(s, p));
     json_object_set_new(o, "ttl", json_integer(p->ttl));
     json_object_set_new(o, "scope", json_integer(p->scope));
+    explain_guard(s, &a, steps);
     if (p->zone != ZONE_NONE)
         add_stepf(steps, "find", "zone %s%s", s->model->zones[p->zone].name,
                   s->tree.zones[p->zone].unready ? ", whose file could not be read yet" : "");

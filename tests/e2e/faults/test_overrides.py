@@ -296,5 +296,23 @@ def test_explain_says_what_the_wire_says(t):
     assert got["kind"] in ("nodata", "service") and not got["answers"], got
 
 
+def test_explain_says_who_may_not_ask_and_whose_subnets_count(t):
+    d = geo_world(t)
+
+    def steps(client):
+        got = d.lab.json("explain", NAME, "--client", client, db=d.db)
+        return [s["step"] for s in got["steps"] if s["step"] in ("deny", "subnet-from")]
+    assert steps("127.0.0.1") == []
+    d.meridian("set deny 127.0.0.0/8")
+    assert steps("127.0.0.1") == ["deny"] and steps("192.0.2.1") == []
+    assert d.ask(NAME).rcode() == 5
+    d.meridian("unset deny")
+    d.meridian("set allow 192.0.2.0/24")
+    assert steps("127.0.0.1") == ["deny"] and steps("192.0.2.1") == []
+    assert d.ask(NAME).rcode() == 5
+    d.meridian("set subnet-from 198.51.100.0/24")
+    assert steps("192.0.2.1") == ["subnet-from"]
+
+
 if __name__ == "__main__":
     lab.run(globals())

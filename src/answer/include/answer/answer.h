@@ -128,6 +128,9 @@ struct answer_plan {
     struct steer_plan steer;
 };
 
+/* Do deny and allow keep queries from that address out? Not part of the decision: a resolver elsewhere may
+ * ask on the client's behalf. */
+bool answer_denied(const struct snapshot *s, const struct ip *source);
 void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
                    struct rng *rng, struct answer_plan *out);
 /* Writes it; *outcome says how it is counted. opt: what goes into an OPT beside RCODE, scope and
