@@ -240,8 +240,7 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
     for (size_t i = 0; i < n; i++)
         parse(s, &r[i], &under[i]);
     for (size_t i = 0; i < n; i++)
-        answer__screen(w, s, &r[i], &under[i].q, under[i].parsed != DNS_PARSE_DROP,
-                       &under[i].screened);
+        answer__screen(w, s, &r[i], &under[i].q, under[i].parsed, &under[i].screened);
     for (size_t i = 0; i < n; i++)
         find(s, &under[i]);
     for (size_t i = 0; i < n; i++)

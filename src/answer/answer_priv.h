@@ -19,10 +19,11 @@ struct answer_screened {
     bool cookie;   /* one goes back */
     uint8_t cookie_reply[COOKIE_REPLY_BYTES];
 };
-/* What the limits and lists of s make of it; cuts the client subnet to what is believed. Cheap where
+/* What the limits and lists of s make of it (what is no query at all is not denied but answered as what
+ * it is); cuts the client subnet to what is believed. Cheap where
  * nothing is set. */
 void answer__screen(struct answer_worker *w, const struct snapshot *s,
-                    const struct answer_request *r, struct dns_query *q, bool readable,
+                    const struct answer_request *r, struct dns_query *q, enum dns_parse parsed,
                     struct answer_screened *out);
 /* The limit on answers that are the same: what becomes of this one. plan NULL: no decision was made,
  * and what says which error it is. */

@@ -109,7 +109,7 @@ static enum answer_gate over(struct answer_worker *w, const struct snapshot *s,
 }
 
 void answer__screen(struct answer_worker *w, const struct snapshot *s,
-                    const struct answer_request *r, struct dns_query *q, bool readable,
+                    const struct answer_request *r, struct dns_query *q, enum dns_parse parsed,
                     struct answer_screened *out)
 {
     const struct snapshot_guard *g = &s->guard;
@@ -120,12 +120,12 @@ void answer__screen(struct answer_worker *w, const struct snapshot *s,
     if (g->believes_some && !ip_set_contains(&g->subnet_from, &r->source))
         q->ecs.used = 0; /* RFC 7871 §11.3 */
     answer__bound_subnet(g, &q->ecs);
-    if (g->lists && answer_denied(s, &r->source)) {
+    if (g->lists && parsed == DNS_PARSE_OK && answer_denied(s, &r->source)) {
         answer__count(&w->counter[ANSWER_COUNT_denied]);
         leave_note(w, ANSWER_NOTE_DENIED, false, r, q);
         out->gate = GATE_DENIED;
     }
-    if (!g->limits || r->tcp || out->verified || !readable ||
+    if (!g->limits || r->tcp || out->verified || parsed == DNS_PARSE_DROP ||
         ip_set_contains(&g->exempt, &r->source))
         return;
     out->limited = true;

@@ -85,6 +85,25 @@ static void who_is_denied_is_refused_and_counted(void **state)
     close_it();
 }
 
+/* What is no query is not refused, and not counted as if it were. */
+static void only_queries_are_denied(void **state)
+{
+    (void)state;
+    open_with(WORLD(",'deny':'198.18.0.0/16'"));
+    static const uint8_t answer[12] = {1, 2, 0x80, 0, 0, 1}, notify[12] = {1, 2, 0x20},
+                         cut[12] = {1, 2, 0, 0, 0, 1};
+    assert_null(ask_bytes(&lab, answer, sizeof answer, false));
+    assert_int_equal(ask_bytes(&lab, notify, sizeof notify, false)->rcode, DNS_NOTIMP);
+    assert_int_equal(ask_bytes(&lab, cut, sizeof cut, false)->rcode, DNS_FORMERR);
+    assert_int_equal(counter(ANSWER_COUNT_denied), 0);
+    struct answer_note note;
+    assert_false(answer_note_take(&lab.worker, &note));
+    struct lab_question q = from("198.18.0.1");
+    assert_int_equal(ask(&lab, &q)->rcode, DNS_REFUSED);
+    assert_int_equal(counter(ANSWER_COUNT_denied), 1);
+    close_it();
+}
+
 static void where_some_are_allowed_all_others_are_denied(void **state)
 {
     (void)state;
@@ -499,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_denied_is_refused_and_counted),
+        cmocka_unit_test(only_queries_are_denied),
         cmocka_unit_test(where_some_are_allowed_all_others_are_denied),
         cmocka_unit_test(a_network_gets_its_rate_and_one_seconds_worth_at_once),
         cmocka_unit_test(slip_says_how_many_of_the_limited_are_truncated),

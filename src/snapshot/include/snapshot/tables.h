@@ -50,7 +50,7 @@ struct snapshot_guard {
     uint8_t prefix_v4, prefix_v6;
     uint8_t subnet_max_v4, subnet_max_v6;
     uint16_t udp_size, udp_size_unverified; /* octets */
-    uint8_t secrets_n;                      /* 0: each worker's own */
+    uint8_t secrets_n;                      /* 0: the process's own */
     uint8_t secret[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES];
     const char *version; /* of CH TXT version.bind; "": refused */
 };
