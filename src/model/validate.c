@@ -1,5 +1,6 @@
 #include "validate_priv.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define LATENCY_MS_MAX 60000.0
+#define TCP_IDLE_MS_MIN 100
 #define CAPACITY_MAX 1000000000000 /* 10^12 */
 #define EARTH_KM 20040.0           /* half its girth: no two places are farther apart */
 
@@ -61,6 +63,16 @@ int validate__region_named(struct validation *v, const char *noun, const char *o
     return r;
 }
 
+/* Less is nothing in the units of edns-tcp-keepalive, and no client can make use of it. */
+static void tcp_idle(struct validation *v)
+{
+    const char *text = model_setting(v->m, "tcp-idle");
+    int64_t ms;
+    if (duration_parse(text, &ms) && ms < TCP_IDLE_MS_MIN)
+        FAIL(v, "setting", "tcp-idle", "%s is not accepted: give at least %dms", text,
+             TCP_IDLE_MS_MIN);
+}
+
 /* A total below the rate of one answer leaves that rate without a use. */
 static void rate_limits(struct validation *v)
 {
@@ -89,6 +101,7 @@ static void settings(struct validation *v)
              "%g must be below fail, which is %g: weight moves between the two",
              v->m->defaults.degrade, v->m->defaults.fail);
     rate_limits(v);
+    tcp_idle(v);
 }
 
 static bool host_valid(const char *name)

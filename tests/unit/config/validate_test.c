@@ -38,6 +38,10 @@ static void ranges_are_kept(void **state)
     import_refused(DOC("\"settings\": {\"fail\": \"5%\"}"),
                    "setting degrade: 0.05 must be below fail, which is 0.05: weight moves between "
                    "the two");
+    import_refused("{\"settings\": {\"tcp-idle\": \"0s\"}}",
+                   "setting tcp-idle: 0s is not accepted: give at least 100ms");
+    import_refused("{\"settings\": {\"tcp-idle\": \"99ms\"}}",
+                   "setting tcp-idle: 99ms is not accepted: give at least 100ms");
     import_refused("{\"regions\": [{\"name\": \"eu\", \"at\": [91, 0]}]}",
                    "region eu: at 91,0 is not on earth: give latitude -90 to 90 and longitude -180 "
                    "to 180");
