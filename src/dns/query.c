@@ -3,9 +3,8 @@
 #include <string.h>
 
 #define QUESTION_FIXED_BYTES 4
-#define LABEL_POINTER                                                                              \
-    0xc0 /* RFC 1035 §4.1.4; 0x40 and 0x80 were never assigned a use that lived \
-                            */
+/* RFC 1035 §4.1.4; 0x40 and 0x80 were never assigned a use that lived. */
+#define LABEL_POINTER 0xc0
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -97,8 +96,7 @@ static bool ecs_read(const uint8_t *p, size_t len, struct dns_ecs *ecs)
         return false;
     unsigned family = get16(p), source = p[2], scope = p[3];
     unsigned octets = (source + 7) / 8;
-    /* FAMILY 0 is no address family, but what dig +subnet=0 and older resolvers send to say "none".
-     */
+    /* FAMILY 0 is no address family, but what dig +subnet=0 and older resolvers send for "none". */
     unsigned source_max = family == 1 ? 32 : family == 2 ? 128 : 0;
     if (family > 2 || source > source_max || scope != 0 || len - DNS_ECS_BYTES != octets)
         return false;
