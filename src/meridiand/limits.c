@@ -53,8 +53,8 @@ static void say(struct daemon *d, const struct answer_note *n, int64_t since_ms)
     if (n->name_len)
         dns_name_to_text(n->name, name);
     events_say(d, LOG_WARN, "limit",
-               "%s%s source=%s name=%.255s type=%s dropped=%llu truncated=%llu counted=%llu "
-               "denied=%llu in=%llds",
+               "%s%s source=%s name=%.255s type=%s dropped=%llu slipped=%llu dry=%llu denied=%llu "
+               "in=%llds",
                what(n), n->dry_run ? " (dry run)" : "", ip_format(&n->source, source), name,
                n->name_len ? dns_type_text(n->type, type) : "-",
                (unsigned long long)(now[0] - d->limits_said[0]),

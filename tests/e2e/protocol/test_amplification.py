@@ -1,6 +1,7 @@
 """What an attacker gets who asks in another's name: never more than the client's size and ours, and with
 limits on no more than he sends. Who asks honestly notices nothing."""
 
+import re
 import select
 import time
 
@@ -325,6 +326,35 @@ def test_who_is_limited_learns_a_cookie_by_which_he_is_answered(t):
     for _ in range(10 * RATE):
         assert link.ask(query(LONG, wire.TXT, OURS, option(COOKIE, odd.options[COOKIE]))).answer
     assert common.counters(d)["cookies_valid"] - before == 10 * RATE
+
+
+def limit_lines(d):
+    """The log's lines about limits, each as what it says: the kind and the values by key."""
+    lines = [line.partition("[limit] ")[2] for line in d.meridian("log --kind limit").stdout.splitlines()]
+    return [(line.partition(" source=")[0], dict(re.findall(r"(\w+)=(\S+)", line))) for line in lines]
+
+
+def test_a_limit_that_bites_is_logged_at_once_and_then_every_ten_seconds(t):
+    d = world_with_limits(t)
+    link = common.Udp(VICTIM % 80)
+    before = common.counters(d)
+
+    def flood(packet):
+        for _ in range(20 * RATE):
+            link.send(packet)
+    flood(LARGE)
+    first = lab.wait_for("the first line", lambda: limit_lines(d))
+    assert len(first) == 1 and first[0][0] == "rate-limit", first
+    said = first[0][1]
+    assert (said["source"], said["name"], said["type"], said["in"]) == (VICTIM % 80, "long.gslb.example", "TXT", "0s"), said
+    d.meridian("set rate-limit-mode dry-run")
+    flood(GOOD)
+    flood(GOOD)
+    lines = lab.wait_for("the second line", lambda: len(limit_lines(d)) > 1 and limit_lines(d), 20)
+    assert len(lines) == 2 and int(lines[1][1]["in"][:-1]) >= 10, lines
+    got = limited(before, common.counters(d))
+    assert got["dry"] and got["dropped"] and got["slipped"], got
+    assert {key: sum(int(line[key]) for _, line in lines) for key in got} == got, (lines, got)
 
 
 def verdict(link, packet=None):
