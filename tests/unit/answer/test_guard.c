@@ -307,6 +307,16 @@ static void who_varies_the_question_meets_the_total(void **state)
     close_it();
 }
 
+static void the_total_needs_no_other_limit(void **state)
+{
+    (void)state;
+    open_with(WORLD(",'rate-limit-total':'15'"));
+    struct lab_question q = from("203.0.113.9"), other = q;
+    other.name = "w.g.test";
+    assert_int_equal(answered(&q, 10) + answered(&other, 10), 15);
+    close_it();
+}
+
 static void random_names_that_do_not_exist_are_one_answer(void **state)
 {
     (void)state;
@@ -530,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_rate_below_the_number_of_workers_lets_one_through_at_a_time),
         cmocka_unit_test(who_is_limited_gets_no_identifier),
         cmocka_unit_test(who_varies_the_question_meets_the_total),
+        cmocka_unit_test(the_total_needs_no_other_limit),
         cmocka_unit_test(random_names_that_do_not_exist_are_one_answer),
         cmocka_unit_test(errors_are_limited_by_kind),
         cmocka_unit_test(prefix_lengths_can_be_set),
