@@ -3,6 +3,7 @@
  * afterwards. */
 #include "command.h"
 
+#include "base/utf8.h"
 #include "model/nearest.h"
 #include "model/settings.h"
 
@@ -405,5 +406,5 @@ char *call_text(const struct call *c, char *out, size_t cap)
     for (size_t i = 0; i < c->args_n && used < cap; i++)
         used += (size_t)snprintf(out + used, cap - used, " %s",
                                  is_secret(c, i) ? "(secret)" : c->arg[i]);
-    return out;
+    return utf8_clean(out); /* a character may have been cut */
 }

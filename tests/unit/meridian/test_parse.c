@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +223,19 @@ static void the_text_for_the_log_keeps_secrets(void **state)
     assert_string_equal(call_text(&call, text, sizeof text), "region add eu");
 }
 
+static void the_text_for_the_log_stays_text_where_it_is_cut(void **state)
+{
+    (void)state;
+    char text[12];
+    for (size_t cap = 9; cap <= sizeof text; cap++) {
+        parse("set|nsid|\u00e9\u00e9\u00e9");
+        call_text(&call, text, cap);
+        json_t *j = json_string(text);
+        assert_non_null(j); /* jansson takes UTF-8 alone */
+        json_decref(j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +252,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused_not_overrun),
         cmocka_unit_test(the_database_comes_from_flag_then_environment_then_default),
         cmocka_unit_test(the_text_for_the_log_keeps_secrets),
+        cmocka_unit_test(the_text_for_the_log_stays_text_where_it_is_cut),
         cmocka_unit_test(a_moment_is_a_time_or_a_duration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
