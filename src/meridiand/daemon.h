@@ -155,6 +155,9 @@ void limits_look(struct daemon *d);
 enum err serve_create(struct daemon *d, const struct model *effective,
                       struct diag *diag) WARN_UNUSED;
 void serve_destroy(struct daemon *d);
+/* Over all workers. */
+uint64_t serve_outcomes(const struct daemon *d, enum answer_outcome o);
+uint64_t serve_counts(const struct daemon *d, enum answer_counter c);
 
 /* ops.c, status.c, explain.c: what the control socket offers. */
 extern const struct admin_op daemon_ops[];

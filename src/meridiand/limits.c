@@ -8,28 +8,12 @@
 
 #define LIMIT_SAY_MS 10000
 
-static uint64_t outcomes(const struct daemon *d, enum answer_outcome o)
-{
-    uint64_t n = 0;
-    for (unsigned w = 0; w < d->workers; w++)
-        n += atomic_load_explicit(&d->answer[w]->outcome[o], memory_order_relaxed);
-    return n;
-}
-
-static uint64_t counts(const struct daemon *d, enum answer_counter c)
-{
-    uint64_t n = 0;
-    for (unsigned w = 0; w < d->workers; w++)
-        n += atomic_load_explicit(&d->answer[w]->counter[c], memory_order_relaxed);
-    return n;
-}
-
 static void count_all(const struct daemon *d, uint64_t out[LIMITS_SAID])
 {
-    out[0] = outcomes(d, ANSWER_limited_dropped);
-    out[1] = outcomes(d, ANSWER_limited_slipped);
-    out[2] = counts(d, ANSWER_COUNT_limited_dry);
-    out[3] = counts(d, ANSWER_COUNT_denied);
+    out[0] = serve_outcomes(d, ANSWER_limited_dropped);
+    out[1] = serve_outcomes(d, ANSWER_limited_slipped);
+    out[2] = serve_counts(d, ANSWER_COUNT_limited_dry);
+    out[3] = serve_counts(d, ANSWER_COUNT_denied);
 }
 
 static const char *what(const struct answer_note *n)

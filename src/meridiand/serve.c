@@ -157,3 +157,19 @@ void serve_destroy(struct daemon *d)
         d->worker_ctx[i] = NULL;
     }
 }
+
+uint64_t serve_outcomes(const struct daemon *d, enum answer_outcome o)
+{
+    uint64_t n = 0;
+    for (unsigned w = 0; w < d->workers; w++)
+        n += atomic_load_explicit(&d->answer[w]->outcome[o], memory_order_relaxed);
+    return n;
+}
+
+uint64_t serve_counts(const struct daemon *d, enum answer_counter c)
+{
+    uint64_t n = 0;
+    for (unsigned w = 0; w < d->workers; w++)
+        n += atomic_load_explicit(&d->answer[w]->counter[c], memory_order_relaxed);
+    return n;
+}

@@ -208,18 +208,13 @@ static json_t *counters_json(const struct daemon *d)
 {
     json_t *o = json_object();
     for (int k = 0; k < ANSWER_OUTCOMES; k++) {
-        uint64_t n = 0;
         char key[64];
-        for (unsigned w = 0; w < d->workers; w++)
-            n += atomic_load_explicit(&d->answer[w]->outcome[k], memory_order_relaxed);
         snprintf(key, sizeof key, "answer_%s", answer_outcome_name((enum answer_outcome)k));
-        set_new(o, key, json_integer((json_int_t)n));
+        set_new(o, key, json_integer((json_int_t)serve_outcomes(d, (enum answer_outcome)k)));
     }
     for (int k = 0; k < ANSWER_COUNTERS; k++) {
-        uint64_t n = 0;
-        for (unsigned w = 0; w < d->workers; w++)
-            n += atomic_load_explicit(&d->answer[w]->counter[k], memory_order_relaxed);
-        set_new(o, answer_counter_name((enum answer_counter)k), json_integer((json_int_t)n));
+        enum answer_counter c = (enum answer_counter)k;
+        set_new(o, answer_counter_name(c), json_integer((json_int_t)serve_counts(d, c)));
     }
     struct net_counters n;
     net_server_counters(d->net, &n);
