@@ -92,6 +92,14 @@ static bool within(struct answer_worker *w, const struct snapshot *s, uint32_t r
                       w->mono_ns);
 }
 
+/* One in `slip`, by a keyed hash: were it each `slip`-th in turn, who is limited himself would see whose
+ * turn it is, and could see to it that the one in whose name he asks is always dropped. */
+static bool slips(struct answer_worker *w, uint32_t slip)
+{
+    uint32_t turn = w->slip_turn++;
+    return slip > 0 && siphash24(w->limits.secret, &turn, sizeof turn) % slip == 0;
+}
+
 static enum answer_gate over(struct answer_worker *w, const struct snapshot *s,
                              enum answer_note_kind kind, const struct answer_request *r,
                              const struct dns_query *q)
@@ -102,10 +110,7 @@ static enum answer_gate over(struct answer_worker *w, const struct snapshot *s,
         answer__count(&w->counter[ANSWER_COUNT_limited_dry]);
         return GATE_OPEN;
     }
-    if (g->slip == 0 || ++w->slip_turn < g->slip)
-        return GATE_DROP;
-    w->slip_turn = 0;
-    return GATE_SLIP;
+    return slips(w, g->slip) ? GATE_SLIP : GATE_DROP;
 }
 
 void answer__screen(struct answer_worker *w, const struct snapshot *s,
