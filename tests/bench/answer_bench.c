@@ -1,5 +1,8 @@
-/* answer_bench SERVICES POLICY [MMDB|- [ROUNDS]]: whole answers in process: ns per answer over random names and
- * client subnets, beside the parse alone, with compile time and memory. A figure, not a test. */
+/* answer_bench SERVICES POLICY [MMDB|- [ROUNDS [QUERIES [subnet|cookie]]]]: whole answers in process: ns
+ * per answer over random names and client subnets (or with a client cookie instead), beside the parse
+ * alone, with compile time and memory. QUERIES is rounded down to whole batches; twice as many are
+ * answered in each round, the first half to warm up. A figure, not a test: what may not change is
+ * counted by instructions.py. */
 #include "answer/answer.h"
 #include "base/clock.h"
 #include "config/config.h"
@@ -9,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define QUERIES 65536u
+#define QUERIES_USUAL 65536u
 #define ROUNDS_USUAL 40u
 
 /* CPU time of this thread: the machines that run this are shared. */
@@ -72,6 +75,21 @@ static void put_name(struct packet *p, unsigned service)
     p->len += 14;
 }
 
+static void make_cookie_packet(struct rng *rng, unsigned services, struct packet *p)
+{
+    static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
+    uint8_t tail[] = {0,  1, 0,  1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0,
+                      12, 0, 10, 0, 8, 0, 0,  0, 0,   0, 0, 0, 0};
+    p->len = 12;
+    memcpy(p->bytes, header, 12);
+    put_name(p, rng_below(rng, services));
+    tail[1] = rng_below(rng, 5) ? 1 : 28;
+    for (unsigned i = 19; i < sizeof tail; i++)
+        tail[i] = (uint8_t)rng_below(rng, 256);
+    memcpy(p->bytes + p->len, tail, sizeof tail);
+    p->len = (uint8_t)(p->len + sizeof tail);
+}
+
 static void make_packet(struct rng *rng, unsigned services, struct packet *p)
 {
     static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
@@ -112,6 +130,14 @@ int main(int argc, char **argv)
     const char *policy = argc > 2 ? argv[2] : "geo",
                *mmdb = argc > 3 && strcmp(argv[3], "-") != 0 ? argv[3] : NULL;
     unsigned rounds = argc > 4 ? (unsigned)atoi(argv[4]) : ROUNDS_USUAL;
+    unsigned queries = argc > 5 ? (unsigned)atoi(argv[5]) : QUERIES_USUAL;
+    bool cookie = argc > 6 && strcmp(argv[6], "cookie") == 0;
+    queries -= queries % ANSWER_BATCH_MAX;
+    if (services == 0 || rounds == 0 || queries == 0) {
+        fputs("usage: answer_bench SERVICES POLICY [MMDB|- [ROUNDS [QUERIES [subnet|cookie]]]]\n",
+              stderr);
+        return 2;
+    }
     struct diag diag = {0};
     char text[512];
     char *config = make_config(services, policy, mmdb);
@@ -142,18 +168,18 @@ int main(int argc, char **argv)
                (unsigned long long)geo_view_blocks_n(s->views[i]->map),
                (double)geo_view_size_bytes(s->views[i]->map) / 1048576);
 
-    struct packet *packets = calloc(QUERIES, sizeof *packets);
+    struct packet *packets = calloc(queries, sizeof *packets);
     struct rng rng;
     rng_seed(&rng, 42);
-    for (unsigned i = 0; i < QUERIES; i++)
-        make_packet(&rng, services, &packets[i]);
+    for (unsigned i = 0; i < queries; i++)
+        (cookie ? make_cookie_packet : make_packet)(&rng, services, &packets[i]);
     static struct answer_worker w;
     answer_worker_init(&w, 0, 1);
     size_t bytes = 0;
     for (unsigned pass = 0; pass < 2; pass++) {
         t0 = now_s();
         for (unsigned round = 0; round < rounds; round++)
-            for (unsigned i = 0; i < QUERIES; i += ANSWER_BATCH_MAX)
+            for (unsigned i = 0; i < queries; i += ANSWER_BATCH_MAX)
                 bytes += answer_some(&w, s, &packets[i]);
         t1 = now_s();
     }
@@ -161,14 +187,15 @@ int main(int argc, char **argv)
     struct dns_query q;
     unsigned sink = 0;
     for (unsigned round = 0; round < rounds; round++)
-        for (unsigned i = 0; i < QUERIES; i++)
+        for (unsigned i = 0; i < queries; i++)
             sink += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
     parse = now_s() - parse;
     printf(
         "%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
         "%u noerror\n",
-        policy, services, (t1 - t0) * 1e9 / (QUERIES * rounds), parse * 1e9 / (QUERIES * rounds),
-        (double)bytes / (2.0 * QUERIES * rounds), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
+        policy, services, (t1 - t0) * 1e9 / (queries * rounds), parse * 1e9 / (queries * rounds),
+        (double)bytes / (2.0 * queries * rounds), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
+    printf("answers %llu, parses %llu\n", 2ull * queries * rounds, 3ull * queries * rounds);
     snapshot_unref(&again);
     snapshot_unref(&s);
     snapshot_cache_destroy(&cache);
