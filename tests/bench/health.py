@@ -1,0 +1,70 @@
+"""A health change to the first different answer, by number of services: a region is said to be down, and
+auto again, over the control socket, by the program that asks without pause, so that the start of the
+command is not in it; and by the command. Beside it: the daemon's reply, and a ping on the same socket."""
+
+import os
+import subprocess
+import time
+
+import common
+from common import median, percentile, program, row, service
+
+
+def by_socket(db, name, rounds):
+    """Milliseconds to the first different answer and to the reply, for each change."""
+    argv = common.pinned([program("bench_asker"), "override", common.PORT, name, os.path.realpath(db) + ".sock", "us",
+                          rounds], common.processors()[1])
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60 + rounds, check=True)
+    pairs = [[float(x) / 1e3 for x in line.split()] for line in done.stdout.splitlines()]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def by_command(t, db, name, rounds):
+    asker, took = common.Asker(name, 60 + 5 * rounds), []
+    for i in range(rounds):
+        began = time.monotonic()
+        subprocess.run([t.command, "--db", db, "region", "set", "us", "--state", "auto" if i % 2 else "down"],
+                       stdout=subprocess.DEVNULL, check=True, timeout=60)
+        change = asker.next()
+        if not change:
+            raise AssertionError("an override changed no answer")
+        took.append(1e3 * (change[0] - began))
+    asker.end()
+    return took
+
+
+def pings(db, rounds):
+    control = common.Control(db)
+    took = [1e3 * control.call(op="ping")[1] for _ in range(rounds)]
+    control.close()
+    return took
+
+
+def measure(t, options):
+    common.heading("A region down, and auto again: to the first different answer")
+    first = None
+    for n in common.counts(options.services):
+        db = common.store(t, "health-%d" % n, common.document(n, "failover"))
+        name, what = service(n - 1), "{:,} services".format(n)
+        p, _ = common.serve(t, db, name, common.processors()[0])
+        changed, replied = by_socket(db, name, options.rounds)
+        ping = pings(db, options.rounds)
+        now = median(changed), percentile(changed, 0.99)
+        for label, took, before in zip(("p50", "p99"), now, first or now):
+            row("%s of %d changes, %s" % (label, len(changed), what), "%.2f ms" % took,
+                "%.2f to %.2f" % (min(changed), max(changed)),
+                *(("with fewest services: %.2f ms" % before, took / before) if first else ()))
+        first = first or now
+        row("p50 of the daemon's reply, " + what, "%.2f ms" % median(replied),
+            "%.2f to %.2f" % (min(replied), max(replied)), "a ping: %.2f ms" % median(ping),
+            median(replied) / median(ping))
+        command = by_command(t, db, name, max(4, options.rounds // 5))
+        row("p50 from the start of the command, " + what, "%.1f ms" % median(command),
+            "%.1f to %.1f" % (min(command), max(command)), "by the socket: %.2f ms" % median(changed),
+            median(command) / median(changed))
+        common.stop(p)
+
+
+if __name__ == "__main__":
+    common.run(measure, [("--services", "100,100000", "100,1000", "numbers of services"),
+                         ("--rounds", 100, 10, "times down and up each")])

@@ -1,0 +1,44 @@
+"""Start and memory by number of services, probes off: from exec to the first right answer about the last
+service, and resident memory then. Beside it: the floor's start, and the size of the database."""
+
+import os
+
+import common
+from common import PORT, median, memory_mib, program, row, seen, service
+
+
+def floor_start(t, rounds):
+    took = []
+    for _ in range(rounds):
+        p, s = common.start(t, "floor", [program("bench_floor"), PORT], service(0), common.processors()[0], echo=True)
+        took.append(s)
+        common.stop(p)
+    return median(took)
+
+
+def measure(t, options):
+    mmdb = common.database(options.networks) if options.networks else None
+    floor = floor_start(t, options.rounds)
+    common.heading("Start and memory by number of services (%d networks, probes off)" % options.networks)
+    row("start of the floor: no services", "%.1f ms" % (1e3 * floor))
+    for n in common.counts(options.services):
+        db = common.store(t, "scale-%d" % n, common.document(n, "geo", mmdb))
+        took, rss, peak = [], [], []
+        for _ in range(options.rounds):
+            p, s = common.serve(t, db, service(n - 1), common.processors()[0])
+            took.append(s)
+            rss.append(memory_mib(p.pid))
+            peak.append(memory_mib(p.pid, "VmHWM"))
+            common.stop(p)
+        stored = os.path.getsize(db) / 1048576
+        row("start, {:,} services".format(n), "%.3f s" % median(took), seen(took, "%.3f"),
+            "the floor's %.4f s" % floor, median(took) / floor)
+        row("resident, {:,} services".format(n), "%.1f MiB" % median(rss),
+            "peak %.1f" % max(peak), "its database's %.1f MiB" % stored, median(rss) / stored)
+        os.unlink(db)
+
+
+if __name__ == "__main__":
+    common.run(measure, [("--services", "1000,10000,100000", "100,1000", "numbers of services"),
+                         ("--networks", 200000, 2000, "networks in the geo database"),
+                         ("--rounds", 5, 2, "starts each")])
