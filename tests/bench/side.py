@@ -1,0 +1,86 @@
+"""Processor time for each answered query, side by side: the floor, net_echo, Meridian under its policies, and
+the peers that are installed. Each has one processor and the load another; the rounds are interleaved, their
+order turns; medians, ranges, and ratios to the floor's median in the same run."""
+
+import os
+import time
+
+import common
+from common import PORT, cpu_s, median, program, row, seen, service
+from peers import PEERS
+
+POLICIES = ["geo", "nearest", "weighted", "sticky", "failover"]
+WARM_S = 0.3
+
+
+class Server:
+    """What is measured: its name, its command line, what it does, and the figures so far."""
+
+    def __init__(self, name, argv, work, echo=False):
+        self.name, self.argv, self.work, self.echo = name, argv, work, echo
+        self.us, self.rates, self.lost, self.sent, self.wrong = [], [], 0, 0, 0
+
+    def measure(self, t, options):
+        """One round: processor microseconds for each answered query, saturated."""
+        cpu = common.processors()[0]
+        p, _ = common.start(t, self.name.replace(" ", "-").replace(",", ""), self.argv, service(0), cpu, echo=self.echo)
+        common.load_result(common.load(options.services, WARM_S, options.window))
+        before = cpu_s(p.pid)
+        got = common.load_result(common.load(options.services, options.seconds, options.window))
+        used = cpu_s(p.pid) - before
+        common.stop(p)
+        if not got["answered"]:
+            raise AssertionError("%s answered nothing" % self.name)
+        self.us.append(1e6 * used / got["answered"])
+        self.rates.append(got["answered"] / got["seconds"])
+        self.sent += got["sent"]
+        self.lost += got["lost"]
+        self.wrong += 0 if self.echo else got["answered"] - got["good"]
+
+
+def servers(t, options):
+    found = [Server("floor", [program("bench_floor"), PORT], "nothing", True),
+             Server("net_echo", [program("net_echo"), "127.0.0.1:%d" % PORT], "nothing, by src/net", True)]
+    mmdb = common.database(options.networks)
+    for policy in options.policies.split(","):
+        db = common.store(t, "side-" + policy, common.document(options.services, policy, mmdb))
+        found.append(Server("meridian, " + policy, [t.meridiand, "--db", db, "--listen", "127.0.0.1:%d" % PORT],
+                            "decides by client"))
+    for peer in PEERS if options.peers != "none" else []:
+        if peer.is_installed() and (options.peers == "all" or peer.command in options.peers.split(",")):
+            folder = t.make_folder(peer.command + "-" + str(len(found)))
+            found.append(Server(peer.name, peer.argv(folder, options.services, mmdb), peer.work))
+    return found
+
+
+def order(found, turn):
+    """Every server once, from another one on each time, and every second time backwards."""
+    at = turn * 3 % len(found)
+    turned = found[at:] + found[:at]
+    return turned[::-1] if turn % 2 else turned
+
+
+def measure(t, options):
+    found = servers(t, options)
+    for turn in range(options.rounds):
+        for server in order(found, turn):
+            server.measure(t, options)
+            print("round %d of %d: %-20s %6.2f µs" % (turn + 1, options.rounds, server.name, server.us[-1]), flush=True)
+    floor = median(found[0].us)
+    common.heading("Processor time for each answered query, {:,} services, {:,} networks, {} rounds of {:g} s".format(
+        options.services, options.networks, options.rounds, options.seconds))
+    for s in found:
+        notes = ["%.0fk a second" % (median(s.rates) / 1e3), s.work]
+        notes += ["lost %d of %d" % (s.lost, s.sent)] if s.lost else []
+        notes += ["%d without an address" % s.wrong] if s.wrong else []
+        row(s.name, "%.2f µs" % median(s.us), seen(s.us, "%.2f"), "; ".join(notes), median(s.us) / floor)
+
+
+if __name__ == "__main__":
+    common.run(measure, [("--services", 1000, 100, "number of services"),
+                         ("--networks", 200000, 2000, "networks in the geo database"),
+                         ("--rounds", 9, 2, "rounds"),
+                         ("--seconds", 3.0, 0.5, "of load in each round"),
+                         ("--window", 128, 128, "queries under way"),
+                         ("--policies", ",".join(POLICIES), "geo,weighted", "of Meridian"),
+                         ("--peers", "all", "all", "all, none, or commands: nsd,knotd,gdnsd")])
