@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e", "lib"))
 import lab  # noqa: E402
 
-PORT = 5300
+PORT, WEB = 5300, 8080
 REGIONS = [("us", [38.9, -77.0], "NA"), ("eu", [50.1, 8.7], "EU"), ("as", [35.7, 139.7], "AS")]
 MOVED = "192.0.2.0"  # in Germany in databases of an odd seed, in Japan in those of an even one
 PLACES = [("NA", "US", 39, -98), ("NA", "CA", 56, -106), ("EU", "DE", 51, 10), ("EU", "GB", 52, -1),
@@ -87,10 +87,11 @@ def address(region, i):
     return "10.%d.%d.%d" % ((i >> 16 & 63) + 64 * region, i >> 8 & 255, i & 255)
 
 
-def document(services, policy="geo", mmdb=None, settings=None):
-    """The configuration: services that have an IPv4 and an IPv6 address in each of three regions."""
-    named = dict(settings or {}, workers="1", **({"geo": mmdb} if mmdb else {}))
-    head = {"settings": named,
+def document(services, policy="geo", mmdb=None, probed=0):
+    """The configuration: services that have an IPv4 and an IPv6 address in each of three regions. probed: so
+    many of them are, every 5 s on port WEB."""
+    head = {"settings": dict({"workers": "1"}, **({"geo": mmdb} if mmdb else {})),
+            "probes": [{"name": "web", "type": "http", "port": WEB, "interval": "5s", "timeout": "2s"}],
             "zones": [{"name": "gslb.example", "ns": [{"name": "ns1.gslb.example", "addresses": ["127.0.0.1"]}]}],
             "regions": [{"name": name, "at": at} for name, at, _ in REGIONS],
             "maps": [{"name": "m", "rules": [{"where": "continent:EU", "regions": ["eu", "us", "as"]},
@@ -102,8 +103,8 @@ def document(services, policy="geo", mmdb=None, settings=None):
                              '{"region":"%s","address":"2001:db8:%x::%x:%x","priority":%d}'
                              % (name, address(k, i), k + 1, name, k + 1, i >> 16, i & 0xffff, k + 1)
                              for k, (name, _, _) in enumerate(REGIONS))
-        lines.append('{"name":"%s","policy":"%s","map":"m","ttl":30,"endpoints":[%s]}'
-                     % (service(i), policy, endpoints))
+        lines.append('{"name":"%s","policy":"%s","map":"m","ttl":30,%s"endpoints":[%s]}'
+                     % (service(i), policy, '"probe":"web",' if i < probed else "", endpoints))
     return json.dumps(head)[:-1] + ',"services":[\n%s]}' % ",\n".join(lines)
 
 
@@ -179,14 +180,17 @@ def tree(pid):
     return found
 
 
-def cpu_s(pid):
-    """What all threads of a process and its children have had of processors. Threads that ended are missing."""
+def cpu_s(pid, named=""):
+    """What all threads of a process and its children have had of processors, or those whose names begin so.
+    Threads that ended are missing."""
     total = 0
     for p in tree(pid):
         try:
             for task in os.listdir("/proc/%d/task" % p):
+                with open("/proc/%d/task/%s/comm" % (p, task)) as f:
+                    wanted = f.read().startswith(named)
                 with open("/proc/%d/task/%s/schedstat" % (p, task)) as f:
-                    total += int(f.read().split()[0])
+                    total += int(f.read().split()[0]) if wanted else 0
         except OSError:
             pass
     return total / 1e9
@@ -298,12 +302,29 @@ class Control:
         self.socket.close()
 
 
+def fsync_ms(folder, rounds):
+    """What the disk asks for one small write that must last."""
+    path, took = os.path.join(folder, "fsync"), []
+    with open(path, "wb") as f:
+        for _ in range(rounds):
+            began = time.monotonic()
+            f.write(bytes(4096))
+            f.flush()
+            os.fsync(f.fileno())
+            took.append(1e3 * (time.monotonic() - began))
+    os.unlink(path)
+    return took
+
+
 # ------------------------------------------------------------------------------------------- main
 
 def run(measure, options=()):
     """options: (flag, usual, quick, meaning) each; the type is that of the usual value."""
     sys.stdout.reconfigure(line_buffering=True)
     lock = lab.isolate()
+    if not lock:  # in a network of our own, all addresses of document() are this host's
+        for argv in (["-4", "route", "add", "local", "10.0.0.0/8"], ["-6", "route", "add", "local", "2001:db8::/32"]):
+            subprocess.run(["ip"] + argv + ["dev", "lo"], check=True)
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small counts: to see that it works")
@@ -315,6 +336,7 @@ def run(measure, options=()):
             setattr(got, flag[2:].replace("-", "_"), quick if got.quick else usual)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     t, done = lab.Lab("bench"), False
+    t.isolated = not lock
     try:
         measure(t, got)
         done = True

@@ -2,26 +2,11 @@
 answer, and the daemon's own part over a control connection that is open already. Beside them: a command
 that says nothing to the daemon, a ping, and a bare write and fsync in the folder of the database."""
 
-import os
 import subprocess
 import time
 
 import common
 from common import median, row, seen, service
-
-
-def fsync_ms(folder, rounds):
-    """What the disk asks for one small write that must last."""
-    path, took = os.path.join(folder, "fsync"), []
-    with open(path, "wb") as f:
-        for _ in range(rounds):
-            began = time.monotonic()
-            f.write(bytes(4096))
-            f.flush()
-            os.fsync(f.fileno())
-            took.append(1e3 * (time.monotonic() - began))
-    os.unlink(path)
-    return took
 
 
 def command_ms(t, db, *args):
@@ -58,7 +43,7 @@ def by_control(db, name, target, rounds):
 def measure(t, options):
     mmdb = common.database(options.networks) if options.networks else None
     common.heading("One endpoint's priority edited, %d times" % options.rounds)
-    disk = fsync_ms(t.folder, options.rounds)
+    disk = common.fsync_ms(t.folder, options.rounds)
     row("write and fsync of 4 KiB there", "%.2f ms" % median(disk), seen(disk, "%.2f"))
     for n in common.counts(options.services):
         db = common.store(t, "edit-%d" % n, common.document(n, "failover", mmdb))

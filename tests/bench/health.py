@@ -1,6 +1,8 @@
 """A health change to the first different answer, by number of services: a region is said to be down, and
 auto again, over the control socket, by the program that asks without pause, so that the start of the
-command is not in it; and by the command. Beside it: the daemon's reply, and a ping on the same socket."""
+command is not in it; and by the command. An override is stored before it is in force, so that each change
+has a write to the disk in it, which a probe's verdict has not. Beside it: the daemon's reply, a ping on the
+same socket, a bare write and fsync."""
 
 import os
 import subprocess
@@ -42,6 +44,8 @@ def pings(db, rounds):
 
 def measure(t, options):
     common.heading("A region down, and auto again: to the first different answer")
+    disk = common.fsync_ms(t.folder, options.rounds)
+    row("write and fsync of 4 KiB there", "%.2f ms" % median(disk), common.seen(disk, "%.2f"))
     first = None
     for n in common.counts(options.services):
         db = common.store(t, "health-%d" % n, common.document(n, "failover"))

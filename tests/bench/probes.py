@@ -7,9 +7,7 @@ import signal
 import time
 
 import common
-from common import cpu_s, program, row, service
-
-WEB = 8080
+from common import WEB, cpu_s, program, row, service
 
 
 def document(targets, interval_s):

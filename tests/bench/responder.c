@@ -1,4 +1,4 @@
-/* responder PORT: a web server of 127.0.0.0/8 that says "ok" to every request and notes when it came.
+/* responder PORT: a web server on every address there is, IPv4 and IPv6, that says "ok" to every request and notes when it came.
  * On SIGTERM it prints one JSON line: requests, and the number of each 100 ms since the first. One
  * thread, epoll; a client may keep its connection. */
 #include "query.h"
@@ -25,9 +25,12 @@ static int64_t first_ns;
 
 static int open_listener(const char *port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+                              .sin6_addr = IN6ADDR_ANY_INIT,
+                              .sin6_port = htons((uint16_t)atoi(port))};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1, off = 0;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) ||
         bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 4096))
         return -1;
     return fd;

@@ -11,6 +11,8 @@ from peers import PEERS
 
 POLICIES = ["geo", "nearest", "weighted", "sticky", "failover"]
 WARM_S = 0.3
+WORKERS = "net-"  # how the names of Meridian's worker threads begin
+ADDRESSES = 6       # of a service
 
 
 class Server:
@@ -18,24 +20,34 @@ class Server:
 
     def __init__(self, name, argv, work, echo=False):
         self.name, self.argv, self.work, self.echo = name, argv, work, echo
-        self.us, self.rates, self.lost, self.sent, self.wrong = [], [], 0, 0, 0
+        self.us, self.workers_us, self.rates, self.lost, self.sent, self.wrong = [], [], [], 0, 0, 0
 
     def measure(self, t, options):
         """One round: processor microseconds for each answered query, saturated."""
         cpu = common.processors()[0]
         p, _ = common.start(t, self.name.replace(" ", "-").replace(",", ""), self.argv, service(0), cpu, echo=self.echo)
         common.load_result(common.load(options.services, WARM_S, options.window))
-        before = cpu_s(p.pid)
+        before = cpu_s(p.pid), cpu_s(p.pid, WORKERS)
         got = common.load_result(common.load(options.services, options.seconds, options.window))
-        used = cpu_s(p.pid) - before
+        used, workers = cpu_s(p.pid) - before[0], cpu_s(p.pid, WORKERS) - before[1]
         common.stop(p)
         if not got["answered"]:
             raise AssertionError("%s answered nothing" % self.name)
         self.us.append(1e6 * used / got["answered"])
+        self.workers_us.append(1e6 * workers / got["answered"])
         self.rates.append(got["answered"] / got["seconds"])
         self.sent += got["sent"]
         self.lost += got["lost"]
         self.wrong += 0 if self.echo else got["answered"] - got["good"]
+
+
+def probed(t, options, mmdb):
+    """Meridian with about so many addresses probed, all of them up."""
+    services = min(options.services, (options.probed + ADDRESSES - 1) // ADDRESSES)
+    common.lab.Process(t, "responder", common.pinned([program("bench_responder"), common.WEB], common.processors()[1]))
+    db = common.store(t, "side-probed", common.document(options.services, "geo", mmdb, services))
+    return Server("meridian, geo, %d probed" % (services * ADDRESSES),
+                  [t.meridiand, "--db", db, "--listen", "127.0.0.1:%d" % PORT], "decides by client")
 
 
 def servers(t, options):
@@ -46,6 +58,8 @@ def servers(t, options):
         db = common.store(t, "side-" + policy, common.document(options.services, policy, mmdb))
         found.append(Server("meridian, " + policy, [t.meridiand, "--db", db, "--listen", "127.0.0.1:%d" % PORT],
                             "decides by client"))
+    if options.probed and t.isolated:
+        found.append(probed(t, options, mmdb))
     for peer in PEERS if options.peers != "none" else []:
         if peer.is_installed() and (options.peers == "all" or peer.command in options.peers.split(",")):
             folder = t.make_folder(peer.command + "-" + str(len(found)))
@@ -71,6 +85,8 @@ def measure(t, options):
         options.services, options.networks, options.rounds, options.seconds))
     for s in found:
         notes = ["%.0fk a second" % (median(s.rates) / 1e3), s.work]
+        if "probed" in s.name:
+            notes.append("workers alone %.2f µs" % median(s.workers_us))
         notes += ["lost %d of %d" % (s.lost, s.sent)] if s.lost else []
         notes += ["%d without an address" % s.wrong] if s.wrong else []
         row(s.name, "%.2f µs" % median(s.us), seen(s.us, "%.2f"), "; ".join(notes), median(s.us) / floor)
@@ -83,4 +99,5 @@ if __name__ == "__main__":
                          ("--seconds", 3.0, 0.5, "of load in each round"),
                          ("--window", 128, 128, "queries under way"),
                          ("--policies", ",".join(POLICIES), "geo,weighted", "of Meridian"),
+                         ("--probed", 1000, 60, "addresses probed in one of Meridian's rows"),
                          ("--peers", "all", "all", "all, none, or commands: nsd,knotd,gdnsd")])
