@@ -3,9 +3,9 @@
  *   asker watch PORT NAME NET SECONDS
  *       a line "TIME ADDRESS" for the first answer and each that differs from the one before; at the end
  *       a line "asked N lost N". NET: a client subnet /24 such as 192.0.2.0, or -
- *   asker override PORT NAME SOCKET REGION ROUNDS
- *       says over the control socket that REGION is down, then auto again, ROUNDS times in turn; a line
- *       for each: "CHANGED ACKNOWLEDGED", microseconds from the writing of the request to the first
+ *   asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS
+ *       says over the control socket that REGION, or NAME's endpoint ADDRESS in it, is down, then auto
+ *       again, ROUNDS times in turn; a line for each: "CHANGED ACKNOWLEDGED", microseconds from the writing of the request to the first
  *       different answer and to the daemon's own reply */
 #include "query.h"
 
@@ -96,16 +96,15 @@ static bool is_acknowledged(int control, int flags, bool *refused)
     return n > 0;
 }
 
-/* One override until its effect is seen and it is acknowledged. */
-static bool change(struct asker *a, int control, const char *region, const char *state)
+/* One override until its effect is seen and it is acknowledged. target: the members that say of what. */
+static bool change(struct asker *a, int control, const char *target, const char *state)
 {
-    char request[400];
+    char request[600];
     uint32_t before = ask(a);
-    int len =
-        snprintf(request, sizeof request,
-                 "{\"op\":\"override\",\"region\":\"%s\",\"state\":\"%s\",\"author\":\"bench\","
-                 "\"reason\":\"measured\"}\n",
-                 region, state);
+    int len = snprintf(request, sizeof request,
+                       "{\"op\":\"override\",%s,\"state\":\"%s\",\"author\":\"bench\","
+                       "\"reason\":\"measured\"}\n",
+                       target, state);
     bool refused = false;
     int64_t start = query_now_ns(), changed = 0, acknowledged = 0;
     if (!before || write(control, request, (size_t)len) != len)
@@ -118,7 +117,7 @@ static bool change(struct asker *a, int control, const char *region, const char 
         if (!acknowledged && is_acknowledged(control, MSG_DONTWAIT, &refused))
             acknowledged = query_now_ns();
         if (at - start > CHANGE_NS_MAX) {
-            fprintf(stderr, "asker: \"%s\" of %s changed nothing in time\n", state, region);
+            fprintf(stderr, "asker: \"%s\" of %s changed nothing in time\n", state, target);
             return false;
         }
     }
@@ -128,8 +127,15 @@ static bool change(struct asker *a, int control, const char *region, const char 
     return !refused;
 }
 
-static int override(struct asker *a, const char *path, const char *region, unsigned rounds)
+static int override(struct asker *a, const char *path, const char *region, const char *address,
+                    unsigned rounds)
 {
+    char target[400];
+    if (strcmp(address, "-") == 0)
+        snprintf(target, sizeof target, "\"region\":\"%s\"", region);
+    else
+        snprintf(target, sizeof target, "\"service\":\"%s\",\"region\":\"%s\",\"address\":\"%s\"",
+                 a->name, region, address);
     int control = open_control(path);
     if (control < 0) {
         perror(path);
@@ -137,7 +143,7 @@ static int override(struct asker *a, const char *path, const char *region, unsig
     }
     for (unsigned i = 0; i < 2 * rounds; i++) {
         struct timespec pause = {.tv_nsec = PAUSE_NS};
-        if (!change(a, control, region, i % 2 ? "auto" : "down"))
+        if (!change(a, control, target, i % 2 ? "auto" : "down"))
             return 1;
         nanosleep(&pause, NULL);
     }
@@ -157,10 +163,10 @@ int main(int argc, char **argv)
         a.net = ntohl(net.s_addr) >> 8;
         return watch(&a, atof(argv[5]));
     }
-    if (argc == 7 && strcmp(argv[1], "override") == 0)
-        return override(&a, argv[4], argv[5], (unsigned)atoi(argv[6]));
+    if (argc == 8 && strcmp(argv[1], "override") == 0)
+        return override(&a, argv[4], argv[5], argv[6], (unsigned)atoi(argv[7]));
     fputs("usage: asker watch PORT NAME NET|- SECONDS\n"
-          "       asker override PORT NAME SOCKET REGION ROUNDS\n",
+          "       asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS\n",
           stderr);
     return 2;
 }

@@ -97,14 +97,15 @@ def document(services, policy="geo", mmdb=None, probed=0):
             "maps": [{"name": "m", "rules": [{"where": "continent:EU", "regions": ["eu", "us", "as"]},
                                              {"where": "continent:AS", "regions": ["as", "us", "eu"]},
                                              {"where": "default", "regions": ["us", "eu", "as"]}]}]}
+    mapped = '"map":"m",' if "geo" in policy or "fence" in policy else ""
     lines = []
     for i in range(services):
         endpoints = ",".join('{"region":"%s","address":"%s","priority":%d},'
                              '{"region":"%s","address":"2001:db8:%x::%x:%x","priority":%d}'
                              % (name, address(k, i), k + 1, name, k + 1, i >> 16, i & 0xffff, k + 1)
                              for k, (name, _, _) in enumerate(REGIONS))
-        lines.append('{"name":"%s","policy":"%s","map":"m","ttl":30,%s"endpoints":[%s]}'
-                     % (service(i), policy, '"probe":"web",' if i < probed else "", endpoints))
+        lines.append('{"name":"%s","policy":"%s",%s"ttl":30,%s"endpoints":[%s]}'
+                     % (service(i), policy, mapped, '"probe":"web",' if i < probed else "", endpoints))
     return json.dumps(head)[:-1] + ',"services":[\n%s]}' % ",\n".join(lines)
 
 

@@ -1,21 +1,21 @@
-"""A health change to the first different answer, by number of services: a region is said to be down, and
-auto again, over the control socket, by the program that asks without pause, so that the start of the
-command is not in it; and by the command. An override is stored before it is in force, so that each change
-has a write to the disk in it, which a probe's verdict has not. Beside it: the daemon's reply, a ping on the
-same socket, a bare write and fsync."""
+"""A health change to the first different answer, by number of services: one endpoint, or a whole region that
+all services use, is said to be down, and auto again, over the control socket, by the program that asks
+without pause, so that the start of the command is not in it; and a region by the command. An override is
+stored before it is in force, so that each change has a write to the disk in it, which a probe's verdict has
+not. Beside it: the daemon's reply, a ping on the same socket, a bare write and fsync."""
 
 import os
 import subprocess
 import time
 
 import common
-from common import median, percentile, program, row, service
+from common import median, percentile, program, row, seen, service
 
 
-def by_socket(db, name, rounds):
-    """Milliseconds to the first different answer and to the reply, for each change."""
+def by_socket(db, name, address, rounds):
+    """Milliseconds to the first different answer and to the reply, for each change. address: -, the region."""
     argv = common.pinned([program("bench_asker"), "override", common.PORT, name, os.path.realpath(db) + ".sock", "us",
-                          rounds], common.processors()[1])
+                          address, rounds], common.processors()[1])
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60 + rounds, check=True)
     pairs = [[float(x) / 1e3 for x in line.split()] for line in done.stdout.splitlines()]
     return [a for a, _ in pairs], [b for _, b in pairs]
@@ -42,30 +42,34 @@ def pings(db, rounds):
     return took
 
 
+def changes(what, changed, replied, ping, first):
+    """Three rows; first: p50 and p99 with fewest services, or None."""
+    now = median(changed), percentile(changed, 0.99)
+    for label, took, before in zip(("p50", "p99"), now, first or now):
+        row("%s, %s of %d" % (what, label, len(changed)), "%.2f ms" % took, seen(changed, "%.2f"),
+            *(("with fewest services: %.2f ms" % before, took / before) if first else ()))
+    row("%s, p50 of the reply" % what, "%.2f ms" % median(replied), seen(replied, "%.2f"),
+        "a ping: %.2f ms" % median(ping), median(replied) / median(ping))
+    return first or now
+
+
 def measure(t, options):
-    common.heading("A region down, and auto again: to the first different answer")
+    common.heading("Down, and auto again: to the first different answer")
     disk = common.fsync_ms(t.folder, options.rounds)
-    row("write and fsync of 4 KiB there", "%.2f ms" % median(disk), common.seen(disk, "%.2f"))
-    first = None
+    row("write and fsync of 4 KiB there", "%.2f ms" % median(disk), seen(disk, "%.2f"))
+    endpoint = region = None
     for n in common.counts(options.services):
         db = common.store(t, "health-%d" % n, common.document(n, "failover"))
         name, what = service(n - 1), "{:,} services".format(n)
         p, _ = common.serve(t, db, name, common.processors()[0])
-        changed, replied = by_socket(db, name, options.rounds)
         ping = pings(db, options.rounds)
-        now = median(changed), percentile(changed, 0.99)
-        for label, took, before in zip(("p50", "p99"), now, first or now):
-            row("%s of %d changes, %s" % (label, len(changed), what), "%.2f ms" % took,
-                "%.2f to %.2f" % (min(changed), max(changed)),
-                *(("with fewest services: %.2f ms" % before, took / before) if first else ()))
-        first = first or now
-        row("p50 of the daemon's reply, " + what, "%.2f ms" % median(replied),
-            "%.2f to %.2f" % (min(replied), max(replied)), "a ping: %.2f ms" % median(ping),
-            median(replied) / median(ping))
+        endpoint = changes("one endpoint, " + what, *by_socket(db, name, common.address(0, n - 1), options.rounds),
+                           ping, endpoint)
+        changed, replied = by_socket(db, name, "-", options.rounds)
+        region = changes("a region, " + what, changed, replied, ping, region)
         command = by_command(t, db, name, max(4, options.rounds // 5))
-        row("p50 from the start of the command, " + what, "%.1f ms" % median(command),
-            "%.1f to %.1f" % (min(command), max(command)), "by the socket: %.2f ms" % median(changed),
-            median(command) / median(changed))
+        row("a region, p50 from the start of the command", "%.1f ms" % median(command), seen(command, "%.1f"),
+            "by the socket: %.2f ms" % median(changed), median(command) / median(changed))
         common.stop(p)
 
 
