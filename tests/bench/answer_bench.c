@@ -48,10 +48,10 @@ static char *make_config(unsigned services, const char *policy, const char *mmdb
                 i ? "," : "", i, policy);
         for (unsigned r = 0; r < 3; r++)
             fprintf(f,
-                    "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\"},"
-                    "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x:%x\"}",
-                    r ? "," : "", regions[r], (i >> 16 & 63) + 64 * r, i >> 8 & 255, i & 255,
-                    regions[r], r + 1, i >> 16, i & 0xffff);
+                    "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\",\"priority\":%u},"
+                    "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x:%x\",\"priority\":%u}",
+                    r ? "," : "", regions[r], (i >> 16 & 63) + 64 * r, i >> 8 & 255, i & 255, r + 1,
+                    regions[r], r + 1, i >> 16, i & 0xffff, r + 1);
         fputs("]}", f);
     }
     fputs("]}", f);
@@ -124,6 +124,16 @@ static size_t answer_some(struct answer_worker *w, const struct snapshot *s, con
     return bytes;
 }
 
+/* The parse alone; a function by itself, so that what is executed in it can be counted. */
+static __attribute__((noipa)) unsigned parse_all(const struct packet *packets, unsigned n)
+{
+    struct dns_query q;
+    unsigned sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        sum += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
+    return sum;
+}
+
 int main(int argc, char **argv)
 {
     unsigned services = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
@@ -184,18 +194,16 @@ int main(int argc, char **argv)
         t1 = now_s();
     }
     double parse = now_s();
-    struct dns_query q;
     unsigned sink = 0;
     for (unsigned round = 0; round < rounds; round++)
-        for (unsigned i = 0; i < queries; i++)
-            sink += dns_query_parse(packets[i].bytes, packets[i].len, &q) + q.labels;
+        sink += parse_all(packets, queries);
     parse = now_s() - parse;
     printf(
         "%s, %u services: %.1f ns a whole answer (%.1f of it the parse), %.0f octets on average; "
         "%u noerror\n",
         policy, services, (t1 - t0) * 1e9 / (queries * rounds), parse * 1e9 / (queries * rounds),
         (double)bytes / (2.0 * queries * rounds), (unsigned)w.outcome[ANSWER_noerror] + (sink & 0));
-    printf("answers %llu, parses %llu\n", 2ull * queries * rounds, 3ull * queries * rounds);
+    printf("answers %llu, parses %llu\n", 2ull * queries * rounds, 1ull * queries * rounds);
     snapshot_unref(&again);
     snapshot_unref(&s);
     snapshot_cache_destroy(&cache);

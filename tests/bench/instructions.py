@@ -28,8 +28,8 @@ ROWS = [("answer geo", "answer_batch", "geo", "subnet"),
         ("answer sticky", "answer_batch", "sticky", "subnet"),
         ("answer failover", "answer_batch", "failover", "subnet"),
         ("answer weighted, cookie", "answer_batch", "weighted", "cookie"),
-        ("parse", "dns_query_parse", "weighted", "subnet"),
-        ("parse, cookie", "dns_query_parse", "weighted", "cookie")]
+        ("parse", "parse_all", "weighted", "subnet"),
+        ("parse, cookie", "parse_all", "weighted", "cookie")]
 
 HEAD = """# Instructions per answer, as callgrind counts them (tests/bench/instructions.py, docs/performance.md).
 # Made by %s; the test bench_instructions compares.
