@@ -9,6 +9,7 @@
 
 #define CHUNK_BYTES_MIN (256u * 1024)
 #define PAGE_BYTES 4096u
+#define HUGE_BYTES (2u << 20)
 
 struct chunk {
     struct chunk *next;
@@ -19,13 +20,34 @@ struct chunk {
 struct arena {
     struct chunk *head; /* the chunk that is filled now */
     size_t budget, total, chunk_next;
-    bool failed, frozen;
+    bool failed, frozen, dense;
 };
 
-static struct chunk *chunk_map(size_t size)
+static void *map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* A mapping that starts where a huge page may, and a wish for some: what is left over at its end is
+ * made of small ones. */
+static void *map_huge(size_t size)
+{
+    char *p = map(size + HUGE_BYTES);
+    if (!p)
+        return NULL;
+    size_t before = -(size_t)p & (HUGE_BYTES - 1), after = HUGE_BYTES - before;
+    if (before)
+        munmap(p, before);
+    munmap(p + before + size, after);
+    (void)madvise(p + before, size, MADV_HUGEPAGE); /* without them all works as well */
+    return p + before;
+}
+
+static struct chunk *chunk_map(size_t size, bool dense)
+{
+    void *p = dense && size >= HUGE_BYTES ? map_huge(size) : map(size);
+    if (!p)
         return NULL;
     struct chunk *c = p;
     c->size = size;
@@ -35,7 +57,7 @@ static struct chunk *chunk_map(size_t size)
 
 struct arena *arena_create(size_t budget_bytes)
 {
-    struct chunk *c = chunk_map(64u * 1024);
+    struct chunk *c = chunk_map(64u * 1024, false);
     if (!c)
         return NULL;
     struct arena *a = (struct arena *)(void *)(c + 1);
@@ -43,6 +65,11 @@ struct arena *arena_create(size_t budget_bytes)
     *a = (struct arena){
         .head = c, .budget = budget_bytes, .total = c->size, .chunk_next = CHUNK_BYTES_MIN};
     return a;
+}
+
+void arena_dense(struct arena *a)
+{
+    a->dense = true;
 }
 
 void arena_destroy(struct arena *a)
@@ -62,7 +89,7 @@ static bool grow(struct arena *a, size_t need)
         size = (need + sizeof(struct chunk) + 2 * PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
     if (a->budget && a->total + size > a->budget)
         return false;
-    struct chunk *c = chunk_map(size);
+    struct chunk *c = chunk_map(size, a->dense);
     if (!c)
         return false;
     c->next = a->head;

@@ -60,12 +60,17 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     *out = NULL;
     struct snapshot *s = calloc(1, sizeof *s);
     struct arena *arena = s ? arena_create(0) : NULL;
-    if (!arena) {
+    struct arena *words = arena ? arena_create(0) : NULL;
+    if (!words) {
+        arena_destroy(arena);
         free(s);
         return diag_error(diag, ERR_NOMEM, "", "out of memory while compiling the configuration");
     }
+    arena_dense(arena);
+    arena_dense(words);
     atomic_init(&s->refs, 1);
     s->arena = arena;
+    s->words = words;
     s->model = model_ref(m);
     s->revision = m->revision;
     s->workers = options->workers;
@@ -97,42 +102,47 @@ void snapshot_unref(struct snapshot **sp)
     for (uint32_t i = 0; i < s->views_n; i++)
         view_unref(s->views[i]);
     geo_base_unref(&s->base);
-    free(s->board_words);
-    for (unsigned w = 0; s->tally && w < s->workers; w++) {
-        free(s->tally[w].endpoint);
-        free(s->tally[w].fail_open);
-    }
-    free(s->tally);
     model_unref(&s->model);
+    arena_destroy(s->words);
     arena_destroy(s->arena);
     free(s);
 }
 
+/* Words that are written while the snapshot is read: in an arena that is never frozen. What one
+ * thread writes lies on no line with what another does. */
+static _Atomic uint32_t *words(struct snapshot *s, size_t n)
+{
+    return arena_alloc_aligned(s->words, (n * sizeof(uint32_t) + 128) & ~(size_t)127, 128);
+}
+
 /* One word each, in one piece: endpoints, board sites, regions, service TTLs. Everything starts at
  * full availability; the engine's words are written before the snapshot is published. */
+static bool make_board(struct snapshot *s)
+{
+    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n;
+    _Atomic uint32_t *w = words(s, n + s->services_n);
+    if (!w)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        atomic_init(&w[i], AVAIL_FULL);
+    s->steer.board = (struct steer_board){.endpoint = w,
+                                          .site = w + s->endpoints_n,
+                                          .region = w + s->endpoints_n + s->board_sites_n,
+                                          .ttl = w + n};
+    for (uint32_t i = 0; i < s->services_n; i++)
+        atomic_init(&s->steer.board.ttl[i], (uint32_t)s->model->services[i].ttl_s);
+    return true;
+}
+
 enum err compile_board(struct compile *c)
 {
     struct snapshot *s = c->s;
-    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n + s->services_n;
-    _Atomic uint32_t *words = aligned_alloc(64, (n * sizeof *words + 127) & ~(size_t)63);
-    s->tally = calloc(s->workers ? s->workers : 1, sizeof *s->tally);
-    if (!words || !s->tally) {
-        free(words);
+    s->tally = ARENA_ARRAY(s->arena, struct snapshot_tally, s->workers ? s->workers : 1);
+    if (!s->tally || !make_board(s))
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the availability board");
-    }
-    s->board_words = words;
-    for (size_t i = 0; i < n; i++)
-        atomic_init(&words[i], AVAIL_FULL);
-    s->steer.board =
-        (struct steer_board){.endpoint = words,
-                             .site = words + s->endpoints_n,
-                             .region = words + s->endpoints_n + s->board_sites_n,
-                             .ttl = words + s->endpoints_n + s->board_sites_n + s->regions_n};
-    for (uint32_t i = 0; i < s->services_n; i++)
-        atomic_init(&s->steer.board.ttl[i], (uint32_t)s->model->services[i].ttl_s);
     for (unsigned w = 0; w < s->workers; w++) {
-        s->tally[w].endpoint = calloc(s->endpoints_n ? s->endpoints_n : 1, sizeof(uint32_t));
-        s->tally[w].fail_open = calloc(s->services_n ? s->services_n : 1, sizeof(uint32_t));
+        s->tally[w].endpoint = words(s, s->endpoints_n);
+        s->tally[w].fail_open = words(s, s->services_n);
         if (!s->tally[w].endpoint || !s->tally[w].fail_open)
             return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the answer tallies");
     }

@@ -75,7 +75,7 @@ struct snapshot {
     const char *nsid;
     uint32_t nsid_len;
     struct snapshot_guard guard;
-    void *board_words; /* the board's memory */
+    struct arena *words; /* the memory of board and tallies */
     struct snapshot_tally *tally;
     unsigned workers;
     int64_t compiled_wall_ms;
