@@ -212,25 +212,26 @@ static void find(const struct snapshot *s, struct underway *u)
     u->service = s->tree.nodes[u->known.hit.node].service;
     if (u->service == ZONE_NONE)
         return;
-    __builtin_prefetch(&s->services[u->service]);
     __builtin_prefetch(&s->steer.service[u->service]);
-    __builtin_prefetch(&s->service_endpoint_first[u->service]);
 }
 
 /* The service's tables are on their way while the next query's are asked for. */
-static void fetch(const struct snapshot *s, const struct answer_request *r,
-                  const struct underway *u)
+static void fetch(const struct answer_worker *w, const struct snapshot *s,
+                  const struct answer_request *r, const struct underway *u)
 {
     if (u->service == ZONE_NONE)
         return;
     const struct steer_service *svc = &s->steer.service[u->service];
-    uint32_t endpoint = s->service_endpoint_first[u->service];
-    for (unsigned i = 0; i < svc->site_n && i < 4; i += 2) /* two to a line */
-        __builtin_prefetch(&s->steer.site[svc->site_first + i]);
+    uint32_t endpoint = svc->endpoint_first;
+    __builtin_prefetch(&s->steer.site[svc->site_first]);
+    __builtin_prefetch(&s->steer.site[svc->site_first + svc->site_n]);
     __builtin_prefetch(&s->steer.endpoint[endpoint]);
+    __builtin_prefetch(&s->steer.endpoint[endpoint + 5]);
     __builtin_prefetch(&s->steer.board.endpoint[endpoint]);
+    __builtin_prefetch(&s->steer.board.site[svc->board_site]);
     __builtin_prefetch(&s->steer.board.ttl[u->service]);
-    geo_view_prefetch(s->services[u->service].view->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
+    __builtin_prefetch(&s->tally[w->index].endpoint[endpoint], 1);
+    geo_view_prefetch(s->views[svc->view]->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
 }
 
 void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answer_request *r,
@@ -244,12 +245,12 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
     for (size_t i = 0; i < n; i++)
         find(s, &under[i]);
     for (size_t i = 0; i < n; i++)
-        fetch(s, &r[i], &under[i]);
+        fetch(w, s, &r[i], &under[i]);
     for (size_t i = 0; i < n; i++) {
         struct underway *u = &under[i];
         if (u->service == ZONE_NONE)
             continue;
-        answer__locate(&u->q, &r[i].source, s->services[u->service].view, &u->known.client);
+        answer__locate(&u->q, &r[i].source, snapshot_view_of(s, u->service), &u->known.client);
         u->known.located = true;
     }
     for (size_t i = 0; i < n; i++)

@@ -77,7 +77,7 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
                    const struct ip *source, const struct geo_client *known,
                    struct steer_client *client, struct answer_plan *p)
 {
-    const struct snapshot_view *view = s->services[service].view;
+    const struct snapshot_view *view = snapshot_view_of(s, service);
     if (known)
         p->client = *known;
     else

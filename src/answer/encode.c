@@ -76,15 +76,12 @@ static void put_service(struct encoder *e)
 {
     const struct steer_tables *t = &e->s->steer;
     const struct answer_plan *p = e->p;
+    uint16_t type = p->family == STEER_HOST ? DNS_CNAME : p->family == STEER_V4 ? DNS_A : DNS_AAAA;
     for (uint16_t i = 0; i < p->steer.n; i++) {
-        const struct steer_endpoint *ep = &t->endpoint[p->steer.endpoint[i]];
-        if (ep->family == STEER_HOST)
-            dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, DNS_CNAME,
-                          p->ttl, t->names + ep->rdata, ep->rdata_len);
-        else
-            dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len,
-                          ep->family == STEER_V4 ? DNS_A : DNS_AAAA, p->ttl, ep->octets,
-                          ep->family == STEER_V4 ? 4 : 16);
+        uint8_t len;
+        const uint8_t *rdata = steer_rdata(t, &t->endpoint[p->steer.endpoint[i]], &len);
+        dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, type, p->ttl,
+                      rdata, len);
     }
 }
 

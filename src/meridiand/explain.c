@@ -145,7 +145,8 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
         snprintf(out, cap, "not available");
     else if (e->weight == 0)
         snprintf(out, cap, "weight 0 while another can");
-    else if (avail < AVAIL_FULL && !steer_stays(x->client_hash, site->hash, avail))
+    else if (avail < AVAIL_FULL &&
+             !steer_stays(x->client_hash, t->region_hash[site->region], avail))
         snprintf(out, cap, "availability %.2f: this client is among those that move",
                  avail_to_double(avail));
     else if (group > chosen_group)
@@ -164,7 +165,7 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
     unsigned group = 0, chosen_group = UINT32_MAX;
     for (int pass = 0; pass < 2; pass++, group = 0)
         for (uint16_t i = 0; i < row->n; i++) {
-            uint16_t item = s->services[p->service].view->items[row->item + i];
+            uint16_t item = snapshot_view_of(s, p->service)->items[row->item + i];
             const struct steer_site *site = &s->steer.site[svc->site_first + (item & STEER_UNIT)];
             group += (item & STEER_GROUP) != 0;
             for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n;
@@ -192,7 +193,6 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
 static void explain_service(const struct snapshot *s, const struct answer_plan *p, json_t *o,
                             json_t *steps)
 {
-    const struct snapshot_service *info = &s->services[p->service];
     const struct geo_spot *spot =
         geo_base_spot(s->base, geo_base_find(s->base, &p->client.looked_up));
     struct steer_row row;
@@ -202,7 +202,7 @@ static void explain_service(const struct snapshot *s, const struct answer_plan *
         add_stepf(steps, "on-empty", "%s has nothing available: %s answers",
                   s->model->services[p->asked_service].name, s->model->services[p->service].name);
     add_stepf(steps, "policy", "%s", policy_format(&s->model->services[p->service].parsed, policy));
-    steer_order(&s->shapes[info->shape], spot, &row, &trace);
+    steer_order(&s->shapes[s->steer.service[p->service].view], spot, &row, &trace);
     add_stepf(steps, "choose", "%s", steer_why_text((enum steer_why)p->steer.why));
     add_stepf(steps, "scope", "/%u: %s", p->scope,
               p->steer.hashed ? "a hash of the client network decided"

@@ -226,7 +226,7 @@ static void spread_class(const struct spread *x, double share)
 
 static void want_with(const struct snapshot *s, uint32_t service, const double *weight, double *out)
 {
-    const struct snapshot_view *v = s->services[service].view;
+    const struct snapshot_view *v = snapshot_view_of(s, service);
     struct spread x = {.s = s,
                        .svc = &s->steer.service[service],
                        .out = out,
@@ -243,7 +243,7 @@ static void want_with(const struct snapshot *s, uint32_t service, const double *
 void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t service,
                          double *by_endpoint)
 {
-    const double *weight = class_weights(d, s, s->services[service].view_index);
+    const double *weight = class_weights(d, s, s->steer.service[service].view);
     if (weight)
         want_with(s, service, weight, by_endpoint);
 }
@@ -284,7 +284,7 @@ static bool site_full(const struct snapshot *s, const struct steer_site *site)
 
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region)
 {
-    const struct snapshot_view *v = s->services[service].view;
+    const struct snapshot_view *v = snapshot_view_of(s, service);
     const struct steer_service *svc = &s->steer.service[service];
     unsigned votes[DAEMON_REGIONS_MAX] = {0};
     for (uint32_t c = 0; c < v->rows_n && c < HEIR_ROWS_MAX; c++) {

@@ -90,14 +90,14 @@ enum err compile_places(struct compile *c)
 struct builder { /* where the next record goes */
     struct compile *c;
     struct steer_service *service;
-    struct snapshot_service *info;
     struct steer_site *site;
     struct steer_endpoint *endpoint;
-    uint8_t *names;
+    uint8_t *rdata;
+    uint64_t *hash;
     uint8_t *site_region;
     uint32_t *endpoint_first, *site_first;
     uint64_t *region_hash;
-    uint32_t sites, endpoints, board_sites, names_len;
+    uint32_t sites, endpoints, board_sites, rdata_len, hashes;
     const struct snapshot_view *last; /* most services look like the one before */
     uint32_t last_index;
     uint32_t views_cap;
@@ -150,24 +150,35 @@ static uint8_t tier_of(const struct tiers *t, int64_t priority)
     return 0;
 }
 
-static void add_endpoint(struct builder *b, const struct model_endpoint *in)
+static void add_rdata(struct builder *b, const void *bytes, uint8_t len)
+{
+    memcpy(b->rdata + b->rdata_len, bytes, len);
+    b->rdata_len += len;
+}
+
+static void add_endpoint(struct builder *b, const struct model_endpoint *in, bool sticky)
 {
     struct steer_endpoint *e = &b->endpoint[b->endpoints++];
-    *e = (struct steer_endpoint){.weight = (uint32_t)in->weight,
+    *e = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
                                  .site = b->sites - 1,
                                  .family = in->ip.family == 4   ? STEER_V4
                                            : in->ip.family == 6 ? STEER_V6
-                                                                : STEER_HOST,
-                                 .hash = steer_hash_name(in->address)};
-    memcpy(e->octets, in->ip.b, 16);
-    if (in->ip.family)
+                                                                : STEER_HOST};
+    if (sticky)
+        b->hash[b->hashes++] = steer_hash_name(in->address);
+    if (in->ip.family == 4) {
+        memcpy(e->a, in->ip.b, 4);
         return;
+    }
+    e->at = b->rdata_len;
+    if (in->ip.family == 6) {
+        add_rdata(b, in->ip.b, 16);
+        return;
+    }
     struct dns_name name;
     CHECK(dns_name_from_text(in->address, &name)); /* validated */
-    memcpy(b->names + b->names_len, name.wire, name.len);
-    e->rdata = b->names_len;
-    e->rdata_len = name.len;
-    b->names_len += name.len;
+    add_rdata(b, &name.len, 1);
+    add_rdata(b, name.wire, name.len);
 }
 
 /* The weight of a site: the largest, over the families, of what its endpoints weigh together, so
@@ -202,12 +213,11 @@ static void add_sites(struct builder *b, const struct model_service *svc, struct
             b->site[b->sites++] = (struct steer_site){.endpoint_first = b->endpoints,
                                                       .region = (uint8_t)own,
                                                       .tier = tier,
-                                                      .board_site = b->board_sites - 1,
-                                                      .hash = b->region_hash[own]};
+                                                      .board_site = b->board_sites - 1};
             out->site_n++;
         }
         region = own;
-        add_endpoint(b, e);
+        add_endpoint(b, e, out->chooser == STEP_STICKY);
         b->site[b->sites - 1].endpoint_n++;
         out->families |= (uint8_t)(1u << b->endpoint[b->endpoints - 1].family);
     }
@@ -252,7 +262,6 @@ static enum err add_view(struct builder *b, const struct snapshot_view *view,
             arena_dup(s->arena, shape->units, shape->units_n * sizeof *shape->units);
         s->views[s->views_n++] = view;
         s->shapes = b->shapes;
-        s->shapes_n = s->views_n;
     }
     b->last = view;
     b->last_index = *index = i;
@@ -273,6 +282,9 @@ static enum err add_service(struct builder *b, uint32_t index)
     struct tiers tiers;
     struct steer_unit units[STEER_UNITS_MAX];
     *out = (struct steer_service){.site_first = b->sites,
+                                  .endpoint_first = b->endpoints,
+                                  .hash_first = b->hashes,
+                                  .board_site = b->board_sites,
                                   .chooser = (uint8_t)chooser_of(&svc->parsed),
                                   .on_empty = (uint8_t)svc->on_empty,
                                   .on_empty_service = STEER_NONE,
@@ -300,39 +312,50 @@ static enum err add_service(struct builder *b, uint32_t index)
                                 .units_n = out->site_n};
     const struct snapshot_view *view = NULL;
     enum err e = view_get(c, &shape, &view);
-    uint32_t at = 0;
-    if (!e)
-        e = add_view(b, view, &shape, &at);
-    if (!e)
-        b->info[index] = (struct snapshot_service){.view = view, .view_index = at, .shape = at};
-    return e;
+    return e ? e : add_view(b, view, &shape, &out->view);
 }
 
 /* How much room the tables need. */
-static void count(const struct model *m, uint32_t *endpoints, uint32_t *names)
+struct room {
+    size_t endpoints, sites, rdata, hashes;
+};
+
+/* Endpoints come sorted by region and priority. */
+static void count(const struct model_service *svc, struct room *room)
 {
-    *endpoints = *names = 0;
-    for (uint32_t i = 0; i < m->services_n; i++) {
-        *endpoints += m->services[i].endpoints_n;
-        for (uint32_t k = 0; k < m->services[i].endpoints_n; k++)
-            if (m->services[i].endpoints[k].ip.family == 0)
-                *names += DNS_NAME_MAX;
+    const struct model_endpoint *before = NULL;
+    room->endpoints += svc->endpoints_n;
+    room->hashes += chooser_of(&svc->parsed) == STEP_STICKY ? svc->endpoints_n : 0;
+    for (uint32_t k = 0; k < svc->endpoints_n; k++) {
+        const struct model_endpoint *e = &svc->endpoints[k];
+        room->sites += !before || e->region != before->region || e->priority != before->priority;
+        room->rdata += e->ip.family == 4 ? 0 : e->ip.family == 6 ? 16 : strlen(e->address) + 3;
+        before = e;
     }
+}
+
+static void *lines(struct arena *a, size_t n, size_t size)
+{
+    return arena_alloc_aligned(a, n * size, 64);
 }
 
 enum err compile_services(struct compile *c)
 {
     const struct model *m = c->m;
     struct arena *arena = c->s->arena;
-    uint32_t endpoints, names, n = m->services_n;
-    count(m, &endpoints, &names);
+    uint32_t n = m->services_n;
+    struct room room = {0};
+    for (uint32_t i = 0; i < n; i++)
+        count(&m->services[i], &room);
+    if (room.endpoints >= UINT32_MAX || room.rdata >= UINT32_MAX)
+        return diag_error(c->diag, ERR_LIMIT, "", "more endpoints than can be numbered");
     struct builder b = {.c = c, .last_index = 0};
-    b.service = ARENA_ARRAY(arena, struct steer_service, n + 1);
-    b.info = ARENA_ARRAY(arena, struct snapshot_service, n + 1);
-    b.site = ARENA_ARRAY(arena, struct steer_site, endpoints + 1);
-    b.endpoint = ARENA_ARRAY(arena, struct steer_endpoint, endpoints + 1);
-    b.names = ARENA_ARRAY(arena, uint8_t, names + 1);
-    b.site_region = ARENA_ARRAY(arena, uint8_t, endpoints + 1);
+    b.service = lines(arena, n + 1, sizeof *b.service);
+    b.site = lines(arena, room.sites + 1, sizeof *b.site);
+    b.endpoint = lines(arena, room.endpoints + 1, sizeof *b.endpoint);
+    b.rdata = lines(arena, room.rdata + 1, 1);
+    b.hash = ARENA_ARRAY(arena, uint64_t, room.hashes + 1);
+    b.site_region = ARENA_ARRAY(arena, uint8_t, room.sites + 1);
     b.endpoint_first = ARENA_ARRAY(arena, uint32_t, n + 1);
     b.site_first = ARENA_ARRAY(arena, uint32_t, n + 1);
     b.region_hash = ARENA_ARRAY(arena, uint64_t, m->regions_n + 1);
@@ -351,8 +374,9 @@ enum err compile_services(struct compile *c)
     s->steer.service = b.service;
     s->steer.site = b.site;
     s->steer.endpoint = b.endpoint;
-    s->steer.names = b.names;
-    s->services = b.info;
+    s->steer.rdata = b.rdata;
+    s->steer.hash = b.hash;
+    s->steer.region_hash = b.region_hash;
     s->services_n = n;
     s->endpoints_n = b.endpoints;
     s->board_sites_n = b.board_sites;

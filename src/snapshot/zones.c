@@ -301,7 +301,6 @@ static enum err build_tree(struct compile *c, const struct zone_input *zones,
         CHECK(zone >= 0); /* validated */
         CHECK(dns_name_from_text(m->services[i].name, &services[i].name));
         services[i].zone = (uint32_t)zone;
-        ((struct snapshot_service *)c->s->services)[i].zone = (uint32_t)zone;
     }
     return zone_tree_build(zones, m->zones_n, services, m->services_n, c->s->arena, &c->s->tree,
                            c->diag);

@@ -70,6 +70,12 @@ static inline const struct steer_site *site_of(const struct choice *c, uint16_t 
     return &c->t->site[c->svc->site_first + (item & STEER_UNIT)];
 }
 
+/* Of an endpoint of a sticky service. */
+static inline uint64_t hash_of(const struct choice *c, uint32_t endpoint)
+{
+    return c->t->hash[c->svc->hash_first + (endpoint - c->svc->endpoint_first)];
+}
+
 /* Region and site together: what every endpoint of the site is bounded by. */
 struct bound {
     uint32_t avail, flags;
@@ -225,7 +231,7 @@ static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end
             continue;
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, item, steer_rendezvous_cost(client_hash(c), s->hash),
+        consider(&best, item, steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
                  site_weight(c, s, level));
     }
     return (uint16_t)(best.index == STEER_NONE ? end : best.index);
@@ -240,7 +246,7 @@ static uint32_t pick_sticky(const struct choice *c, uint16_t first, uint16_t end
     EACH_CANDIDATE(c, item, item + 1, level, {
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, i, steer_rendezvous_cost(client_hash(c), e->hash), weight);
+        consider(&best, i, steer_rendezvous_cost(client_hash(c), hash_of(c, i)), weight);
     })
     return best.index;
 }
@@ -351,7 +357,7 @@ static bool choose_one(const struct choice *c)
         bool alone = home.end == home.first + 1 && site->endpoint_n == 1;
         if (alone ? avail > 0 && avail < AVAIL_FULL : any_fraction(c, home))
             c->plan->hashed = true;
-        if (stays(c, site->hash, avail))
+        if (stays(c, c->t->region_hash[site->region], avail))
             return answer_one(c->plan, e, STEER_WHY_HOME);
         if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
@@ -367,7 +373,7 @@ static bool collect(const struct choice *c, struct group g, enum level level, bo
 {
     EACH_CANDIDATE(c, g.first, g.end, level, {
         bool out = (b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) != 0;
-        if (staying && (out || !stays(c, site->hash, b.avail)))
+        if (staying && (out || !stays(c, c->t->region_hash[site->region], b.avail)))
             continue;
         if (c->plan->n < STEER_ANSWERS_MAX)
             c->plan->endpoint[c->plan->n++] = i;

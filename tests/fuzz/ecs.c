@@ -144,7 +144,7 @@ static uint16_t class_of(const struct snapshot *s, const struct asked *a, const 
     CHECK(node != ZONE_NONE);
     uint32_t service = s->tree.nodes[node].service;
     CHECK(service != ZONE_NONE);
-    return geo_client_locate(s->services[service].view->map, &in).class;
+    return geo_client_locate(snapshot_view_of(s, service)->map, &in).class;
 }
 
 static void check_echo(const struct option *o, const struct reply *r)

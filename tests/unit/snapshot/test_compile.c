@@ -22,7 +22,7 @@ static void slots_follow_the_model(void **state)
     struct lab l;
     lab_open(
         &l,
-        WORLD(SERVICE("b", "nearest", TWO) "," SERVICE(
+        WORLD(SERVICE("b", "nearest | sticky", TWO) "," SERVICE(
             "a", "failover",
             "[" E("mid", "192.0.2.9") "," E("mid", "2001:db8::9") "," E("zeta", "192.0.2.8") "]")));
     assert_int_equal(l.s->services_n, 2);
@@ -31,6 +31,7 @@ static void slots_follow_the_model(void **state)
     assert_int_equal(l.s->service_endpoint_first[0], 0);
     assert_int_equal(l.s->service_endpoint_first[1], 3);
     assert_int_equal(l.s->service_endpoint_first[2], 5);
+    unsigned hashes = 0;
     for (uint32_t i = 0; i < l.s->services_n; i++)
         for (uint32_t k = 0; k < l.s->model->services[i].endpoints_n; k++) {
             const struct model_endpoint *e = &l.s->model->services[i].endpoints[k];
@@ -41,10 +42,19 @@ static void slots_follow_the_model(void **state)
             assert_true(site->board_site >= l.s->service_site_first[i] &&
                         site->board_site < l.s->service_site_first[i + 1]);
             assert_true(at >= site->endpoint_first && at < site->endpoint_first + site->endpoint_n);
-            assert_memory_equal(l.s->steer.endpoint[at].octets, e->ip.b, 16);
-            assert_true(l.s->steer.endpoint[at].hash == steer_hash_name(e->address));
-            assert_true(site->hash == steer_hash_name(e->region));
+            uint8_t len;
+            const uint8_t *rdata = steer_rdata(&l.s->steer, &l.s->steer.endpoint[at], &len);
+            assert_int_equal(len, e->ip.family == 4 ? 4 : 16);
+            assert_memory_equal(rdata, e->ip.b, len);
+            assert_true(l.s->steer.region_hash[site->region] == steer_hash_name(e->region));
+            const struct steer_service *svc = &l.s->steer.service[i];
+            assert_int_equal(svc->endpoint_first, l.s->service_endpoint_first[i]);
+            if (svc->chooser == STEP_STICKY) {
+                hashes++;
+                assert_true(l.s->steer.hash[svc->hash_first + k] == steer_hash_name(e->address));
+            }
         }
+    assert_int_equal(hashes, 2);
     lab_close(&l);
 }
 
@@ -88,9 +98,9 @@ static void services_that_are_steered_alike_share_a_view(void **state)
         WORLD(SERVICE("a", "nearest", TWO) "," SERVICE("b", "nearest | sticky", TWO) "," SERVICE(
             "c", "latency", TWO) "," SERVICE("d", "nearest within=100", TWO)));
     assert_int_equal(l.s->views_n, 3);
-    assert_ptr_equal(l.s->services[0].view, l.s->services[1].view);
-    assert_ptr_not_equal(l.s->services[0].view, l.s->services[2].view);
-    assert_ptr_not_equal(l.s->services[0].view, l.s->services[3].view);
+    assert_ptr_equal(snapshot_view_of(l.s, 0), snapshot_view_of(l.s, 1));
+    assert_ptr_not_equal(snapshot_view_of(l.s, 0), snapshot_view_of(l.s, 2));
+    assert_ptr_not_equal(snapshot_view_of(l.s, 0), snapshot_view_of(l.s, 3));
     lab_close(&l);
 }
 
@@ -102,13 +112,13 @@ static void the_next_snapshot_shares_what_did_not_change(void **state)
     const struct snapshot_view *view = l.s->views[0];
     const struct geo_base *base = l.s->base;
     lab_reopen(&l, WORLD(SERVICE("a", "nearest", TWO) "," SERVICE("b", "failover", TWO)));
-    assert_ptr_equal(l.s->services[0].view, view);
+    assert_ptr_equal(snapshot_view_of(l.s, 0), view);
     assert_ptr_equal(l.s->base, base);
     /* A region moves: the order may change. */
     lab_reopen(&l, "{" LAB_GEO LAB_ZONE
                    "'regions':[{'name':'zeta','at':[9,9]},{'name':'alpha','at':[2,2]}],"
                    "'services':[" SERVICE("a", "nearest", TWO) "]}");
-    assert_ptr_not_equal(l.s->services[0].view, view);
+    assert_ptr_not_equal(snapshot_view_of(l.s, 0), view);
     assert_ptr_equal(l.s->base, base);
     lab_close(&l);
 }

@@ -363,7 +363,7 @@ const char *lab_row(struct lab *l, const char *service, const char *subnet)
     lab_decide(l, &(struct lab_question){.name = service, .type = DNS_A, .subnet = subnet}, &p);
     assert_true(p.located);
     uint32_t svc = lab_service(l, service);
-    const uint16_t *item = l->s->services[svc].view->items + p.row.item;
+    const uint16_t *item = snapshot_view_of(l->s, svc)->items + p.row.item;
     size_t len = 0;
     text[0] = '\0';
     for (uint16_t i = 0; i < p.row.n; i++) {

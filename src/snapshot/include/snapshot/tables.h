@@ -26,13 +26,6 @@ struct snapshot_view { /* reference counted, shared by snapshots; views.c */
     const uint16_t *items;
 };
 
-struct snapshot_service {
-    const struct snapshot_view *view;
-    uint32_t view_index;
-    uint32_t zone;  /* index into tree.zones */
-    uint32_t shape; /* index into shapes, for explain */
-};
-
 struct
     snapshot_tally { /* per worker, single writer, relaxed; read and summed by the control thread */
     _Atomic uint32_t *endpoint;  /* answers that named it */
@@ -63,15 +56,14 @@ struct snapshot {
     struct geo_base *base;
     struct zone_tree tree;
     struct steer_tables steer;
-    const struct snapshot_service *services;
     uint32_t services_n, endpoints_n, board_sites_n, regions_n;
     const uint32_t *service_endpoint_first; /* [services_n + 1] */
     const uint32_t *service_site_first;     /* board sites, [services_n + 1] */
     const uint8_t *board_site_region;
     const struct steer_region *regions;
-    const struct steer_shape *shapes;
+    const struct steer_shape *shapes; /* by view, for explain */
     const struct snapshot_view **views;
-    uint32_t shapes_n, views_n;
+    uint32_t views_n;
     const char *nsid;
     uint32_t nsid_len;
     struct snapshot_guard guard;
@@ -80,6 +72,12 @@ struct snapshot {
     unsigned workers;
     int64_t compiled_wall_ms;
 };
+
+static inline const struct snapshot_view *snapshot_view_of(const struct snapshot *s,
+                                                           uint32_t service)
+{
+    return s->views[s->steer.service[service].view];
+}
 
 static inline bool snapshot_board_set(_Atomic uint32_t *words, uint32_t i, uint32_t word)
 {

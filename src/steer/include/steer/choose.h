@@ -29,36 +29,37 @@
 
 enum steer_family { STEER_V4, STEER_V6, STEER_HOST };
 
+/* The records are as small as they can be: what an answer touches of a service among a hundred
+ * thousand is on no line that is at hand. */
 struct steer_endpoint {
-    uint32_t weight;
-    uint32_t site;      /* index into steer_tables.site */
-    uint8_t family;     /* enum steer_family */
-    uint8_t octets[16]; /* RDATA of A or AAAA */
-    uint8_t rdata_len;  /* host names: octets of the name */
-    uint32_t rdata;     /* host names: offset into steer_tables.names */
-    uint64_t hash;      /* steer_hash_name(address text) */
+    uint32_t weight : 24, family : 8; /* enum steer_family */
+    uint32_t site;                    /* index into steer_tables.site */
+    union {
+        uint8_t a[4]; /* an A's RDATA */
+        uint32_t at;  /* others': offset into steer_tables.rdata */
+    };
 };
 
 struct steer_site { /* what a service has in one region at one tier: a unit of its view */
     uint32_t endpoint_first;
+    uint32_t board_site; /* the (service, region) slot of the board */
+    uint32_t weight;     /* max over the families of the summed weights */
     uint16_t endpoint_n;
     uint8_t region;
     uint8_t tier;
-    uint32_t weight;     /* max over the families of the summed weights */
-    uint32_t board_site; /* the (service, region) slot of the board */
-    uint32_t reserved;
-    uint64_t hash; /* steer_hash_name(region name) */
 };
 
 struct steer_service {
-    uint32_t site_first;
+    uint32_t site_first, endpoint_first;
     uint16_t site_n;
     uint8_t chooser;  /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
     uint8_t on_empty; /* enum model_on_empty */
     uint32_t on_empty_service;
     uint16_t answers_max; /* 0: no bound */
     uint8_t families;     /* bit per enum steer_family that it has */
-    uint8_t reserved;
+    uint32_t view;        /* whoever owns the rows numbers them */
+    uint32_t hash_first;  /* sticky: of its first endpoint, in steer_tables.hash */
+    uint32_t board_site;  /* its first */
 };
 
 struct steer_board { /* one word each; control thread writes, workers read relaxed */
@@ -69,7 +70,9 @@ struct steer_tables {
     const struct steer_service *service;
     const struct steer_site *site;
     const struct steer_endpoint *endpoint;
-    const uint8_t *names;
+    const uint8_t *rdata;        /* an AAAA's 16 octets; a host name's length and wire form */
+    const uint64_t *hash;        /* steer_hash_name(address text) of what sticky services have */
+    const uint64_t *region_hash; /* steer_hash_name(region name) */
     struct steer_board board;
 };
 
@@ -101,6 +104,18 @@ struct steer_client {
     uint64_t allowed; /* bit per region: a fence binds also where on-empty leads; else all ones */
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
 };
+
+static inline const uint8_t *steer_rdata(const struct steer_tables *t,
+                                         const struct steer_endpoint *e, uint8_t *len)
+{
+    if (e->family == STEER_V4) {
+        *len = 4;
+        return e->a;
+    }
+    const uint8_t *at = t->rdata + e->at;
+    *len = e->family == STEER_V6 ? 16 : *at;
+    return e->family == STEER_V6 ? at : at + 1;
+}
 
 /* row: the client's; items index the service's sites in the view's unit order. */
 void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
