@@ -101,13 +101,18 @@ static inline struct bound endpoint_bound(const struct steer_tables *t, uint32_t
                               min32(site.alive, w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
 }
 
+static inline uint32_t effective(struct bound b)
+{
+    return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : b.avail;
+}
+
 uint32_t steer_effective(const struct steer_tables *t, uint32_t endpoint, uint32_t *flags)
 {
     struct bound b =
         endpoint_bound(t, endpoint, site_bound(t, &t->site[t->endpoint[endpoint].site]));
     if (flags)
         *flags = b.flags;
-    return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : b.avail;
+    return effective(b);
 }
 
 /* What an endpoint weighs at a level; 0 when it does not count there. */
@@ -138,6 +143,15 @@ static inline uint64_t level_weight(const struct steer_endpoint *e, struct bound
     return 0;
 }
 
+/* The group that starts at first: where it ends. */
+static inline uint16_t group_end(const struct choice *c, uint16_t first)
+{
+    uint16_t end = (uint16_t)(first + 1);
+    while (end < c->row_n && !(c->row[end] & STEER_GROUP))
+        end++;
+    return end;
+}
+
 /* ------------------------------------------------------------------------- picking one endpoint */
 
 static inline bool allowed(const struct choice *c, const struct steer_site *s)
@@ -151,7 +165,7 @@ static inline uint64_t random_below(struct rng *rng, uint64_t n)
 }
 
 /* Calls for each endpoint of the right family in items [first, end) that counts at the level. */
-#define EACH_CANDIDATE(c, first, end, level, body)                                                 \
+#define EACH_CANDIDATE(c, first, end, level, ...)                                                  \
     for (uint16_t item_ = (first); item_ < (end); item_++) {                                       \
         const struct steer_site *site = site_of((c), (c)->row[item_]);                             \
         if (!allowed((c), site))                                                                   \
@@ -165,7 +179,7 @@ static inline uint64_t random_below(struct rng *rng, uint64_t n)
             uint64_t weight = level_weight(e, b, (level));                                         \
             if (weight == 0)                                                                       \
                 continue;                                                                          \
-            body                                                                                   \
+            __VA_ARGS__                                                                            \
         }                                                                                          \
     }
 
@@ -259,15 +273,6 @@ static uint32_t pick(const struct choice *c, uint16_t first, uint16_t end, enum 
 
 /* ----------------------------------------------------------------------------------- the groups */
 
-/* The group that starts at first: where it ends. */
-static inline uint16_t group_end(const struct choice *c, uint16_t first)
-{
-    uint16_t end = (uint16_t)(first + 1);
-    while (end < c->row_n && !(c->row[end] & STEER_GROUP))
-        end++;
-    return end;
-}
-
 /* The first group that has one at this level. */
 static uint32_t pick_by_group(const struct choice *c, enum level level, struct group *where)
 {
@@ -346,19 +351,82 @@ static bool answer_one(struct steer_plan *plan, uint32_t endpoint, enum steer_wh
     return true;
 }
 
+/* Where a client is placed. */
+struct home {
+    uint32_t endpoint, avail; /* effective */
+    uint8_t region;
+    bool fraction; /* a member of the group is between 0 and 1 */
+};
+
+#define PLACE_MAX 16 /* members of a group that are looked at once */
+
+/* A group in one pass, as pick_weighted and any_fraction see it in three. More members than fit: how
+ * many there are is all that comes of it. */
+static uint32_t place_weighted(const struct choice *c, struct group g, struct home *out)
+{
+    struct member {
+        uint32_t endpoint, avail, weight;
+        uint8_t region;
+    } member[PLACE_MAX];
+    uint64_t total = 0;
+    uint32_t n = 0;
+    out->fraction = false;
+    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
+        uint32_t avail = effective(b);
+        out->fraction |= avail > 0 && avail < AVAIL_FULL;
+        if (n < PLACE_MAX)
+            member[n] = (struct member){i, avail, (uint32_t)weight, site->region};
+        total += weight;
+        n++;
+    })
+    if (n == 0 || n > PLACE_MAX)
+        return n;
+    const struct member *m = member;
+    if (n > 1)
+        for (uint64_t at = random_below(c->client->rng, total); at >= m->weight; m++)
+            at -= m->weight;
+    out->endpoint = m->endpoint;
+    out->avail = m->avail;
+    out->region = m->region;
+    return n;
+}
+
+/* The same for sticky services and large groups. */
+static bool place_at_length(const struct choice *c, struct group g, struct home *out)
+{
+    uint32_t e = pick(c, g.first, g.end, LEVEL_PLACE);
+    if (e == STEER_NONE)
+        return false;
+    out->endpoint = e;
+    out->avail = steer_effective(c->t, e, NULL);
+    out->region = c->t->site[c->t->endpoint[e].site].region;
+    out->fraction = any_fraction(c, g);
+    return true;
+}
+
+static bool place(const struct choice *c, struct home *out)
+{
+    for (uint16_t first = 0, end; first < c->row_n; first = end) {
+        end = group_end(c, first);
+        struct group g = {first, end};
+        uint32_t n = PLACE_MAX + 1;
+        if (c->svc->chooser != STEP_STICKY)
+            n = place_weighted(c, g, out);
+        if (n > PLACE_MAX ? place_at_length(c, g, out) : n > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Weighted and sticky: one endpoint. */
 static bool choose_one(const struct choice *c)
 {
-    struct group home, where;
-    uint32_t e = pick_by_group(c, LEVEL_PLACE, &home);
-    if (e != STEER_NONE) {
-        const struct steer_site *site = &c->t->site[c->t->endpoint[e].site];
-        uint32_t avail = steer_effective(c->t, e, NULL);
-        bool alone = home.end == home.first + 1 && site->endpoint_n == 1;
-        if (alone ? avail > 0 && avail < AVAIL_FULL : any_fraction(c, home))
-            c->plan->hashed = true;
-        if (stays(c, c->t->region_hash[site->region], avail))
-            return answer_one(c->plan, e, STEER_WHY_HOME);
+    struct group where;
+    struct home home;
+    if (place(c, &home)) {
+        c->plan->hashed |= home.fraction;
+        if (stays(c, c->t->region_hash[home.region], home.avail))
+            return answer_one(c->plan, home.endpoint, STEER_WHY_HOME);
         if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
     }
