@@ -50,6 +50,8 @@ struct underway {
     struct dns_query q;
     enum dns_parse parsed;
     struct answer_screened screened;
+    bool looked_up; /* a name is to be found */
+    struct zone_seek seek;
     uint32_t service; /* at the name, ZONE_NONE */
     struct answer_known known;
 };
@@ -200,19 +202,39 @@ static void parse(const struct snapshot *s, const struct answer_request *r, stru
         u->parsed = DNS_PARSE_FORMERR;
 }
 
+/* Slot, node, name and service of a name lie each on a line of their own, and each says where the
+ * next is. While one query's are on their way the others' are asked for. */
+static void seek(const struct snapshot *s, struct underway *under, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct underway *u = &under[i];
+        u->looked_up =
+            u->parsed == DNS_PARSE_OK && u->screened.gate == GATE_OPEN && !answer__elsewhere(&u->q);
+        if (u->looked_up)
+            zone_tree_seek_slot(&s->tree, &u->q, &u->seek);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (under[i].looked_up)
+            zone_tree_seek_node(&s->tree, &under[i].seek);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t service = ZONE_NONE;
+        if (under[i].looked_up)
+            service = zone_tree_seek_name(&s->tree, &under[i].seek);
+        if (service != ZONE_NONE)
+            __builtin_prefetch(&s->steer.service[service]);
+    }
+}
+
 static void find(const struct snapshot *s, struct underway *u)
 {
     u->service = ZONE_NONE;
     u->known.located = false;
-    if (u->parsed != DNS_PARSE_OK || u->screened.gate != GATE_OPEN || answer__elsewhere(&u->q))
+    if (!u->looked_up)
         return;
-    u->known.hit = zone_tree_find(&s->tree, &u->q);
+    u->known.hit = zone_tree_seek_end(&s->tree, &u->q, &u->seek);
     if (u->known.hit.kind != ZONE_HIT_NODE && u->known.hit.kind != ZONE_HIT_WILDCARD)
         return;
     u->service = s->tree.nodes[u->known.hit.node].service;
-    if (u->service == ZONE_NONE)
-        return;
-    __builtin_prefetch(&s->steer.service[u->service]);
 }
 
 /* The service's tables are on their way while the next query's are asked for. */
@@ -242,6 +264,7 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
         parse(s, &r[i], &under[i]);
     for (size_t i = 0; i < n; i++)
         answer__screen(w, s, &r[i], &under[i].q, under[i].parsed, &under[i].screened);
+    seek(s, under, n);
     for (size_t i = 0; i < n; i++)
         find(s, &under[i]);
     for (size_t i = 0; i < n; i++)

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+static inline bool named(const struct zone_tree *t, uint32_t node, const uint8_t *name, size_t len)
+{
+    const uint8_t *have = t->names + t->nodes[node].name;
+    return *have == len && memcmp(have + 1, name, len) == 0;
+}
+
 static inline uint32_t probe(const struct zone_tree *t, const uint8_t *name, size_t len)
 {
     uint32_t hash = (uint32_t)dns_name_hash(name, len);
@@ -11,8 +17,7 @@ static inline uint32_t probe(const struct zone_tree *t, const uint8_t *name, siz
             return ZONE_NONE;
         if (slot.hash != hash)
             continue;
-        const uint8_t *have = t->names + t->nodes[slot.node].name;
-        if (*have == len && memcmp(have + 1, name, len) == 0)
+        if (named(t, slot.node, name, len))
             return slot.node;
     }
 }
@@ -68,6 +73,40 @@ static struct zone_hit find(const struct zone_tree *t, const uint8_t *lower, siz
 struct zone_hit zone_tree_find(const struct zone_tree *t, const struct dns_query *q)
 {
     return find(t, q->lower, q->qname_len, q->label_off, q->labels, q->qtype);
+}
+
+void zone_tree_seek_slot(const struct zone_tree *t, const struct dns_query *q,
+                         struct zone_seek *seek)
+{
+    seek->hash = (uint32_t)dns_name_hash(q->lower, q->qname_len);
+    __builtin_prefetch(&t->slots[seek->hash & t->slots_mask]);
+}
+
+void zone_tree_seek_node(const struct zone_tree *t, struct zone_seek *seek)
+{
+    const struct zone_slot *slot = &t->slots[seek->hash & t->slots_mask];
+    while (slot->node != ZONE_NONE && slot->hash != seek->hash)
+        slot = &t->slots[(size_t)(slot - t->slots + 1) & t->slots_mask];
+    seek->node = slot->node;
+    if (seek->node != ZONE_NONE)
+        __builtin_prefetch(&t->nodes[seek->node]);
+}
+
+uint32_t zone_tree_seek_name(const struct zone_tree *t, const struct zone_seek *seek)
+{
+    if (seek->node == ZONE_NONE)
+        return ZONE_NONE;
+    const struct zone_node *n = &t->nodes[seek->node];
+    __builtin_prefetch(t->names + n->name);
+    return n->service;
+}
+
+struct zone_hit zone_tree_seek_end(const struct zone_tree *t, const struct dns_query *q,
+                                   const struct zone_seek *seek)
+{
+    if (seek->node != ZONE_NONE && named(t, seek->node, q->lower, q->qname_len))
+        return hit_exact(t, seek->node, q->qtype);
+    return zone_tree_find(t, q);
 }
 
 struct zone_hit zone_tree_find_name(const struct zone_tree *t, const uint8_t *lower, size_t len,

@@ -87,6 +87,23 @@ static struct zone_hit look(const struct zone_tree *t, const char *name, uint16_
     assert_int_equal(a.kind, b.kind);
     assert_int_equal(a.node, b.node);
     assert_int_equal(a.zone, b.zone);
+    /* In steps, also when another name has the same hash. */
+    struct zone_seek seek;
+    zone_tree_seek_slot(t, &q, &seek);
+    zone_tree_seek_node(t, &seek);
+    uint32_t service = zone_tree_seek_name(t, &seek);
+    struct zone_hit c = zone_tree_seek_end(t, &q, &seek);
+    assert_int_equal(a.kind, c.kind);
+    assert_int_equal(a.node, c.node);
+    assert_int_equal(a.zone, c.zone);
+    if (zone_tree_node(t, n.wire, n.len) != ZONE_NONE) {
+        assert_int_equal(seek.node, zone_tree_node(t, n.wire, n.len));
+        assert_int_equal(service, t->nodes[seek.node].service);
+    }
+    seek.node = 0; /* the apex of the first zone, whatever was asked for */
+    c = zone_tree_seek_end(t, &q, &seek);
+    assert_int_equal(a.kind, c.kind);
+    assert_int_equal(a.node, c.node);
     return a;
 }
 

@@ -109,6 +109,18 @@ struct zone_hit {
 };
 
 struct zone_hit zone_tree_find(const struct zone_tree *t, const struct dns_query *q);
+/* The same in steps, for many names at once: each fetches ahead what the next one reads. */
+struct zone_seek {
+    uint32_t hash;
+    uint32_t node; /* has the name's hash, so very likely the name; ZONE_NONE: none has */
+};
+void zone_tree_seek_slot(const struct zone_tree *t, const struct dns_query *q,
+                         struct zone_seek *seek);
+void zone_tree_seek_node(const struct zone_tree *t, struct zone_seek *seek);
+/* The service at seek->node, ZONE_NONE. */
+uint32_t zone_tree_seek_name(const struct zone_tree *t, const struct zone_seek *seek);
+struct zone_hit zone_tree_seek_end(const struct zone_tree *t, const struct dns_query *q,
+                                   const struct zone_seek *seek);
 /* For a name other than the question's (CNAME targets, glue): lower wire name; qtype decides DS. */
 struct zone_hit zone_tree_find_name(const struct zone_tree *t, const uint8_t *lower, size_t len,
                                     uint16_t qtype);
