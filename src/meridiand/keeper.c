@@ -21,22 +21,21 @@ static enum err effective_model(struct keeper *k, struct model *m, struct model 
         *out = model_ref(m);
         return ERR_OK;
     }
-    struct model *clone = model_clone(m);
-    if (!clone)
+    struct model *over = model_over(m);
+    if (!over)
         return diag_error(diag, ERR_NOMEM, "", "out of memory for the configuration");
-    clone->revision = m->revision;
     struct diag found = {0};
-    enum err e = config_apply_edits(clone, k->config.overrides, k->config.overrides_n, &found);
+    enum err e = config_apply_edits(over, k->config.overrides, k->config.overrides_n, &found);
     if (!e)
-        e = model_validate(clone, &found);
+        e = model_validate_settings(over, &found);
     if (e) { /* its warnings were said when the model without the settings was validated */
         char text[512];
         diag_error(diag, e, "", "%s", diag_first(&found, text, sizeof text));
     }
     diag_fini(&found);
     if (e)
-        model_unref(&clone);
-    *out = clone;
+        model_unref(&over);
+    *out = over;
     return e;
 }
 

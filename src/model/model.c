@@ -62,7 +62,10 @@ void model_unref(struct model **m)
     if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (unsigned p = 0; p < PART_COUNT; p++)
-        free(model_part_items(gone, p));
+        if (!h->under || p == PART_SETTINGS)
+            free(model_part_items(gone, p));
+    if (h->under)
+        model_unref(&h->under);
     for (unsigned i = 0; i < h->mems_n; i++)
         mem_unref(h->mems[i]);
     free(h);
@@ -113,8 +116,43 @@ static bool lean_or_copy(struct held *to, const struct held *from)
     return true;
 }
 
+static bool settings_copy(struct model *to, const struct model *from)
+{
+    if (!model_part_reserve(to, PART_SETTINGS, from->settings_n + 1))
+        return false;
+    if (from->settings_n)
+        memcpy(to->settings, from->settings, from->settings_n * sizeof *to->settings);
+    to->settings_n = from->settings_n;
+    return true;
+}
+
+struct model *model_over(struct model *m)
+{
+    struct model *to = model_create();
+    if (!to)
+        return NULL;
+    to->revision = m->revision;
+    to->zones = m->zones;
+    to->zones_n = m->zones_n;
+    to->regions = m->regions;
+    to->regions_n = m->regions_n;
+    to->probes = m->probes;
+    to->probes_n = m->probes_n;
+    to->maps = m->maps;
+    to->maps_n = m->maps_n;
+    to->latency = m->latency;
+    to->latency_n = m->latency_n;
+    to->services = m->services;
+    to->services_n = m->services_n;
+    model__held(to)->under = model_ref(m);
+    if (!settings_copy(to, m))
+        model_unref(&to);
+    return to;
+}
+
 struct model *model_clone(const struct model *m)
 {
+    CHECK(!((const struct held *)(const void *)m)->under);
     struct model *to = model_create();
     if (!to)
         return NULL;

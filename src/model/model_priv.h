@@ -18,6 +18,7 @@ struct held {
     struct model m; /* first, so that a model is its held */
     atomic_uint refs;
     uint32_t room[PART_COUNT];
+    struct model *under; /* model_over: every array but the settings' is this one's; NULL */
     struct mem *mems[MODEL_MEMS_MAX]; /* the own one first */
     unsigned mems_n;
     size_t compact_bytes; /* of all arenas after the last deep copy */

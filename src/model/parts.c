@@ -48,6 +48,7 @@ uint32_t model_part_count(const struct model *m, enum model_part part)
 bool model_part_reserve(struct model *m, enum model_part part, uint32_t n)
 {
     struct held *h = model__held(m);
+    CHECK(!h->under || part == PART_SETTINGS);
     if (n <= h->room[part])
         return true;
     uint32_t room = h->room[part] > UINT32_MAX / 2 ? UINT32_MAX : h->room[part] * 2;
@@ -79,6 +80,7 @@ void model_part_remove(struct model *m, enum model_part part, uint32_t at)
     uint32_t *n = count_at(m, part);
     size_t size = layout[part].size;
     CHECK(at < *n);
+    CHECK(!model__held(m)->under || part == PART_SETTINGS);
     char *slot = (char *)*items_at(m, part) + at * size;
     memmove(slot, slot + size, (*n - at - 1) * size);
     --*n;
@@ -86,6 +88,7 @@ void model_part_remove(struct model *m, enum model_part part, uint32_t at)
 
 void model_part_take(struct model *m, enum model_part part, void *items, uint32_t n)
 {
+    CHECK(!model__held(m)->under || part == PART_SETTINGS);
     free(*items_at(m, part));
     *items_at(m, part) = items;
     *count_at(m, part) = n;

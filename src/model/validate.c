@@ -261,3 +261,11 @@ enum err model_validate(struct model *m, struct diag *diag)
         return diag_error(diag, ERR_NOMEM, "", "out of memory");
     return v.errors ? ERR_INVALID : ERR_OK;
 }
+
+enum err model_validate_settings(struct model *m, struct diag *diag)
+{
+    struct validation v = {.m = m, .diag = diag};
+    settings(&v);
+    validate__thresholds(&v);
+    return v.errors ? ERR_INVALID : ERR_OK;
+}

@@ -41,3 +41,5 @@ const char *validate__hint(struct validation *v, enum model_part part, const cha
 
 void validate__probes(struct validation *v);
 void validate__services(struct validation *v);
+/* Of all services, against the settings. */
+void validate__thresholds(struct validation *v);

@@ -376,6 +376,12 @@ static bool prepare(struct services *x)
     return true;
 }
 
+void validate__thresholds(struct validation *v)
+{
+    for (uint32_t i = 0; i < v->m->services_n; i++)
+        thresholds(v, &v->m->services[i]);
+}
+
 void validate__services(struct validation *v)
 {
     struct model *m = v->m;

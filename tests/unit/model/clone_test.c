@@ -156,6 +156,56 @@ static void endpoints_follow_the_declared_order_of_regions(void **state)
     model_unref(&m);
 }
 
+static void settings_lie_over_a_model(void **state)
+{
+    (void)state;
+    struct model *m = model_create();
+    struct diag diag = {0};
+    add_region(m, "eu");
+    set_setting(m, "degrade", "10%");
+    assert_int_equal(model_validate(m, &diag), ERR_OK);
+    struct model *over = model_over(m), *bad = model_over(m);
+    set_setting(over, "degrade", "20%");
+    set_setting(bad, "degrade", "90%");
+    assert_int_equal(model_validate_settings(over, &diag), ERR_OK);
+    assert_int_equal(model_validate_settings(bad, &diag), ERR_INVALID); /* not below fail */
+    model_unref(&bad);
+    assert_string_equal(model_setting(m, "degrade"), "10%");
+    assert_true(m->defaults.degrade == 0.1);
+    model_unref(&m); /* the one above keeps it */
+    assert_string_equal(model_setting(over, "degrade"), "20%");
+    assert_true(over->defaults.degrade == 0.2);
+    assert_string_equal(model_region(over, "eu")->name, "eu");
+    model_unref(&over);
+    diag_fini(&diag);
+}
+
+static void a_service_is_judged_by_the_settings_over_it(void **state)
+{
+    (void)state;
+    struct model *m = model_create();
+    struct diag diag = {0};
+    struct model_zone *z = model_part_insert(m, PART_ZONES, 0);
+    z->name = "g.test";
+    z->file = "/g.zone";
+    struct model_service *s = model_part_insert(m, PART_SERVICES, 0);
+    *s = (struct model_service){.name = "w.g.test",
+                                .policy = "weighted",
+                                .ttl_s = 30,
+                                .ttl_moving_s = MODEL_UNSET,
+                                .thresholds = {MODEL_UNSET, MODEL_UNSET, MODEL_UNSET, MODEL_UNSET,
+                                               MODEL_UNSET, MODEL_UNSET, MODEL_UNSET, MODEL_UNSET,
+                                               MODEL_UNSET, 0}};
+    s->thresholds.degrade = 0.4;
+    assert_int_equal(model_validate(m, &diag), ERR_OK);
+    struct model *over = model_over(m);
+    set_setting(over, "fail", "30%");
+    assert_int_equal(model_validate_settings(over, &diag), ERR_INVALID);
+    model_unref(&over);
+    model_unref(&m);
+    diag_fini(&diag);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +215,8 @@ int main(void)
         cmocka_unit_test(a_long_chain_of_clones_is_compacted),
         cmocka_unit_test(readers_of_many_threads_drop_at_any_time),
         cmocka_unit_test(endpoints_follow_the_declared_order_of_regions),
+        cmocka_unit_test(settings_lie_over_a_model),
+        cmocka_unit_test(a_service_is_judged_by_the_settings_over_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,9 @@ struct model *model_create(void); /* empty, revision 0; NULL out of memory */
 /* Shares nothing that the original frees: strings and nested arrays are shared by reference count
  * until too much of them is out of use, then copied. NULL out of memory. */
 struct model *model_clone(const struct model *m);
+/* A model that differs from m in its settings alone, for a run: all else is m's, which it keeps. Only
+ * settings may be changed, and it cannot be cloned. m must be validated. NULL out of memory. */
+struct model *model_over(struct model *m);
 void model_unref(struct model **m);
 struct model *model_ref(struct model *m);
 
@@ -181,6 +184,8 @@ const struct model_service *model_service(const struct model *m, const char *nam
  * duplicate endpoints, a service at an apex with host names, two services under one name. Also
  * fills the derived fields (parsed, zone). Errors refuse; warnings are what `check` shows. */
 enum err model_validate(struct model *m, struct diag *diag) WARN_UNUSED;
+/* The same for what model_over made: only what the settings decide is judged, and derived again. */
+enum err model_validate_settings(struct model *m, struct diag *diag) WARN_UNUSED;
 
 /* hold auto: the larger of 30 s and the TTL; window auto: the larger of 60 s and 20 intervals;
  * ttl_moving: half the TTL, at least 5 s, never more than the TTL. Validated models only. */
