@@ -6,19 +6,82 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Four numbers to 255 without leading zeros; nothing behind them. */
+static bool parse_v4(const char *p, uint8_t out[4])
+{
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned v = 0, digits = 0;
+        for (; *p >= '0' && *p <= '9' && digits < 4; p++, digits++)
+            v = v * 10 + (unsigned)(*p - '0');
+        if (digits == 0 || v > 255 || (digits > 1 && p[-(int)digits] == '0') ||
+            *p != (i < 3 ? '.' : '\0'))
+            return false;
+        out[i] = (uint8_t)v;
+        p++;
+    }
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 4291 §2.2: eight groups of up to four hex digits, "::" once for one or more that are zero, the
+ * last two perhaps as an IPv4 address. */
+static bool parse_v6(const char *p, uint8_t out[16])
+{
+    uint8_t b[16];
+    unsigned n = 0, gap = 16; /* octets so far; of them before the "::" */
+    bool open = false;        /* a group has to follow */
+    if (*p == ':' && *++p != ':')
+        return false;
+    while (*p) {
+        if (*p == ':') { /* the second of two */
+            if (gap != 16 || n == 16)
+                return false;
+            gap = n;
+            open = false;
+            p++;
+            continue;
+        }
+        const char *group = p;
+        unsigned v = 0;
+        for (int d; (d = hex_digit(*p)) >= 0 && p - group < 5; p++)
+            v = v << 4 | (unsigned)d;
+        if (*p == '.') {
+            if (n > 12 || !parse_v4(group, b + n))
+                return false;
+            n += 4;
+            open = false;
+            break;
+        }
+        if (p == group || p - group > 4 || n > 14 || (*p && *p != ':'))
+            return false;
+        b[n++] = (uint8_t)(v >> 8);
+        b[n++] = (uint8_t)v;
+        open = *p == ':';
+        p += open;
+    }
+    if (open || (gap == 16) != (n == 16))
+        return false;
+    memset(out, 0, 16);
+    memcpy(out, b, gap < n ? gap : n);
+    if (gap < n)
+        memcpy(out + 16 - (n - gap), b + gap, n - gap);
+    return true;
+}
+
 bool ip_parse(const char *text, struct ip *out)
 {
     memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, out->b) == 1) {
-        out->family = 4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, out->b) == 1) {
-        out->family = 6;
-        return true;
-    }
-    memset(out, 0, sizeof *out);
-    return false;
+    out->family = parse_v4(text, out->b) ? 4 : parse_v6(text, out->b) ? 6 : 0;
+    if (!out->family)
+        memset(out, 0, sizeof *out);
+    return out->family != 0;
 }
 
 char *ip_format(const struct ip *ip, char out[IP_TEXT_MAX])
