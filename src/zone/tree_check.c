@@ -90,11 +90,10 @@ static void check_service(struct tree_build *b, uint32_t node)
 {
     const struct zone_node *n = &b->nodes[node];
     char name[DNS_NAME_TEXT_MAX], cut[DNS_NAME_TEXT_MAX], type[16];
-    name_text(b, node, name);
     if (n->cut != NONE) {
         tree__finding(b, DIAG_ERROR, set_where(b, n->cut, is_ns), n->zone,
                       "the service %s lies in %s, which is delegated to other name servers here",
-                      name, name_text(b, n->cut, cut));
+                      name_text(b, node, name), name_text(b, n->cut, cut));
         return;
     }
     /* An apex has records in any case. */
@@ -102,8 +101,8 @@ static void check_service(struct tree_build *b, uint32_t node)
         set_where(b, node, n->parent == NONE ? is_address_or_alias : is_any);
     if (set)
         tree__finding(b, DIAG_ERROR, set, n->zone,
-                      "%s is a service and has a static %s record: remove one of them", name,
-                      dns_type_text(set->type, type));
+                      "%s is a service and has a static %s record: remove one of them",
+                      name_text(b, node, name), dns_type_text(set->type, type));
 }
 
 static void check_cut(struct tree_build *b, uint32_t node)
@@ -128,20 +127,19 @@ static void check_aliases(struct tree_build *b, uint32_t node)
 {
     const struct zone_node *n = &b->nodes[node];
     char name[DNS_NAME_TEXT_MAX], type[16];
-    name_text(b, node, name);
     const struct zone_rrset *set = set_where(b, node, is_cname);
     const struct zone_rrset *other = set ? set_where(b, node, is_against_alias) : NULL;
     if (other)
         tree__finding(b, DIAG_ERROR, set, n->zone, "%s has a CNAME beside %s: a CNAME stands alone",
-                      name, dns_type_text(other->type, type));
+                      name_text(b, node, name), dns_type_text(other->type, type));
     if ((n->flags & ZONE_NODE_DNAME) && is_wildcard(b, node)) /* RFC 6672 §3.3 */
         tree__finding(b, DIAG_ERROR, set_where(b, node, is_dname), n->zone,
-                      "%s has a DNAME, which a wildcard cannot carry", name);
+                      "%s has a DNAME, which a wildcard cannot carry", name_text(b, node, name));
     set = set_where(b, node, is_any);
     if ((n->flags & ZONE_NODE_BELOW_DNAME) && (set || n->service != NONE)) /* RFC 6672 §2.4 */
         tree__finding(b, DIAG_ERROR, set, n->zone,
                       "%s lies below a DNAME and would never be answered: remove one of them",
-                      name);
+                      name_text(b, node, name));
 }
 
 /* One name server: warns where nobody could find its address, and marks the node that has it. */
