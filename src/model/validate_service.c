@@ -16,6 +16,7 @@ struct facts {
     uint8_t region[MODEL_REGIONS_MAX]; /* of those in each region */
     uint64_t used;                     /* regions with endpoints */
     bool weighs;                       /* one of them has a weight above 0 */
+    int region_last;                   /* of the endpoint looked at last */
 };
 
 struct services {
@@ -64,13 +65,22 @@ static void fail_no_zone(struct validation *v, const char *name)
              m->zones_n > 4 ? ", …" : "");
 }
 
+/* Address texts are canonical: equal addresses have equal texts. */
+static bool same_address(const struct model_endpoint *a, const struct model_endpoint *b)
+{
+    return memcmp(&a->ip, &b->ip, sizeof a->ip) == 0 &&
+           (a->ip.family || strcmp(a->address, b->address) == 0);
+}
+
 static void endpoint(struct validation *v, struct facts *f, uint32_t i)
 {
     const struct model_service *s = f->s;
     const struct model_endpoint *e = &s->endpoints[i];
     char canonical[MODEL_HOST_TEXT_MAX];
     uint8_t type = e->ip.family == 4 ? TYPE_A : e->ip.family == 6 ? TYPE_AAAA : TYPE_HOST;
-    int region = validate__region_named(v, "service", s->name, e->region);
+    if (!i || e->region != e[-1].region)
+        f->region_last = validate__region_named(v, "service", s->name, e->region);
+    int region = f->region_last;
     if (region >= 0) {
         f->region[region] |= type;
         f->used |= 1ull << region;
@@ -88,8 +98,7 @@ static void endpoint(struct validation *v, struct facts *f, uint32_t i)
         FAIL(v, "service", s->name, "probe \"%s\" of endpoint %s does not exist%s", e->probe,
              e->address, validate__hint(v, PART_PROBES, e->probe));
     for (uint32_t k = 0; k < i; k++)
-        if (strcmp(e->address, s->endpoints[k].address) == 0 &&
-            strcmp(e->region, s->endpoints[k].region) == 0)
+        if (same_address(e, &s->endpoints[k]) && strcmp(e->region, s->endpoints[k].region) == 0)
             FAIL(v, "service", s->name, "endpoint %s is in region %s twice", e->address, e->region);
 }
 

@@ -268,6 +268,16 @@ static enum err add_view(struct builder *b, const struct snapshot_view *view,
     return ERR_OK;
 }
 
+/* Is it the shape of the view found last? Then that need not be looked for. */
+static bool like_last(const struct builder *b, const struct steer_shape *shape)
+{
+    const struct steer_shape *last = b->last ? &b->shapes[b->last_index] : NULL;
+    return last && last->map == shape->map && last->latency == shape->latency &&
+           last->units_n == shape->units_n &&
+           memcmp(last->units, shape->units, shape->units_n * sizeof *shape->units) == 0 &&
+           memcmp(&last->policy, &shape->policy, sizeof shape->policy) == 0;
+}
+
 static int map_index(const struct model *m, const char *name)
 {
     const struct model_map *map = name ? model_map(m, name) : NULL;
@@ -310,6 +320,10 @@ static enum err add_service(struct builder *b, uint32_t index)
                                 .base = c->s->base,
                                 .units = units,
                                 .units_n = out->site_n};
+    if (like_last(b, &shape)) {
+        out->view = b->last_index;
+        return ERR_OK;
+    }
     const struct snapshot_view *view = NULL;
     enum err e = view_get(c, &shape, &view);
     return e ? e : add_view(b, view, &shape, &out->view);
