@@ -230,12 +230,14 @@ static enum err read_policy(struct reader *r, const struct at *at, const struct 
     char where[WHERE_MAX], canonical[POLICY_TEXT_MAX];
     if (!json_is_string(v))
         return refuse(r, at, f, v);
-    if (s->policy && strcmp(json_string_value(v), s->policy) == 0 && s->parsed.n)
+    if (s->policy && strcmp(json_string_value(v), s->policy) == 0 && s->parsed)
         return ERR_OK;
-    enum err e = policy_parse(json_string_value(v), config__where(at, where), &s->parsed, r->diag);
+    struct policy p;
+    enum err e = policy_parse(json_string_value(v), config__where(at, where), &p, r->diag);
     if (e)
         return e;
-    return keep(r, model_intern(&r->in, r->a, policy_format(&s->parsed, canonical)), &s->policy);
+    s->parsed = NULL; /* validation fills it in, once for all that are alike */
+    return keep(r, model_intern(&r->in, r->a, policy_format(&p, canonical)), &s->policy);
 }
 
 static enum err read_on_empty(struct reader *r, const struct at *at, const struct config_field *f,
@@ -381,6 +383,6 @@ enum err config__read_value(struct reader *r, const struct at *at, const struct 
                           f->accepted);
     config__field_copy(f, slot, &r->shape.fallback[slot->noun], item);
     if (f->kind == FIELD_POLICY)
-        ((struct model_service *)item)->parsed.n = 0; /* as the default has it; validation fills */
+        ((struct model_service *)item)->parsed = NULL; /* as the default has it; validation fills */
     return ERR_OK;
 }

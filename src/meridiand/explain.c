@@ -201,7 +201,7 @@ static void explain_service(const struct snapshot *s, const struct answer_plan *
     if (p->service != p->asked_service)
         add_stepf(steps, "on-empty", "%s has nothing available: %s answers",
                   s->model->services[p->asked_service].name, s->model->services[p->service].name);
-    add_stepf(steps, "policy", "%s", policy_format(&s->model->services[p->service].parsed, policy));
+    add_stepf(steps, "policy", "%s", policy_format(s->model->services[p->service].parsed, policy));
     steer_order(&s->shapes[s->steer.service[p->service].view], spot, &row, &trace);
     add_stepf(steps, "choose", "%s", steer_why_text((enum steer_why)p->steer.why));
     add_stepf(steps, "scope", "/%u: %s", p->scope,

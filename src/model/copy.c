@@ -5,7 +5,8 @@
 
 struct copier {
     struct arena *a;
-    struct model_intern in; /* names that many items share */
+    const struct policy *policy, *policy_copy; /* the last one */
+    struct model_intern in;                    /* names that many items share */
 };
 
 static void text(struct copier *c, const char **s)
@@ -35,6 +36,23 @@ static const char *const *texts(struct copier *c, const char *const *list, uint3
     for (uint32_t i = 0; out && i < n; i++)
         shared(c, &out[i]);
     return out;
+}
+
+const struct policy *model__policy(struct arena *a, const struct policy *p)
+{
+    struct policy *copy = ARENA_NEW(a, struct policy);
+    if (copy)
+        *copy = *p;
+    return copy;
+}
+
+static void policy(struct copier *c, const struct policy **p)
+{
+    if (*p != c->policy) {
+        c->policy = *p;
+        c->policy_copy = *p ? model__policy(c->a, *p) : NULL;
+    }
+    *p = c->policy_copy;
 }
 
 static void zone(struct copier *c, struct model_zone *z)
@@ -75,6 +93,7 @@ static void service(struct copier *c, struct model_service *s)
     text(c, &s->name);
     shared(c, &s->zone);
     shared(c, &s->policy);
+    policy(c, &s->parsed);
     shared(c, &s->map);
     shared(c, &s->probe);
     text(c, &s->on_empty_service);

@@ -29,6 +29,9 @@ static inline struct held *model__held(struct model *m)
     return (struct held *)(void *)m;
 }
 
+/* NULL only when the arena failed. */
+const struct policy *model__policy(struct arena *a, const struct policy *p);
+
 /* Copies what the items of m (arrays copied already) point to into m->arena. */
 bool model__deepen(struct model *m);
 

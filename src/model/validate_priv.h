@@ -8,6 +8,8 @@
 #define WHERE_TEXT_MAX 320
 #define REGION_SLOTS 256 /* a power of two, four times MODEL_REGIONS_MAX */
 
+#define PARSED_POLICIES 64
+
 struct validation {
     struct model *m;
     struct diag *diag;
@@ -16,6 +18,10 @@ struct validation {
     char hint[NEAREST_WORD_MAX + 40];
     uint8_t region_slot[REGION_SLOTS];   /* index + 1, by hash of the name */
     uint8_t measured[MODEL_REGIONS_MAX]; /* has a row in the latency table */
+    struct parsed {
+        const char *text;
+        const struct policy *policy;
+    } parsed[PARSED_POLICIES]; /* by hash of the text */
 };
 
 /* "service www.gslb.example": what a finding starts with. */

@@ -1,5 +1,7 @@
 #include "validate_priv.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +35,8 @@ static const char *type_text(uint8_t type)
 
 static bool has_step(const struct model_service *s, enum policy_step_kind kind)
 {
-    for (unsigned i = 0; i < s->parsed.n; i++)
-        if (s->parsed.step[i].kind == kind)
+    for (unsigned i = 0; s->parsed && i < s->parsed->n; i++)
+        if (s->parsed->step[i].kind == kind)
             return true;
     return false;
 }
@@ -263,20 +265,24 @@ static void times(struct validation *v, const struct model_service *s)
                     MODEL_ENDPOINTS_PER_SERVICE_MAX, "");
 }
 
-static void parse_policy(struct validation *v, struct model_service *s,
-                         const struct model_service *before)
+/* Services are alike, or of a few kinds: a policy is parsed once for as long as its place in the table
+ * is not taken by another. */
+static void parse_policy(struct validation *v, struct model_service *s)
 {
-    if (before && before->parsed.n &&
-        (before->policy == s->policy || strcmp(before->policy, s->policy) == 0)) {
-        s->parsed = before->parsed;
-        return;
+    struct parsed *known =
+        &v->parsed[hash_bytes(s->policy, strlen(s->policy), 2) % PARSED_POLICIES];
+    if (!known->text || strcmp(known->text, s->policy) != 0) {
+        char where[WHERE_TEXT_MAX + 10];
+        struct policy p;
+        snprintf(where, sizeof where, "%s: policy", validate__place(v, "service", s->name));
+        s->parsed = NULL;
+        if (policy_parse(s->policy, where, &p, v->diag) != ERR_OK) {
+            v->errors++;
+            return;
+        }
+        *known = (struct parsed){s->policy, model__policy(v->m->arena, &p)};
     }
-    char where[WHERE_TEXT_MAX + 10];
-    snprintf(where, sizeof where, "%s: policy", validate__place(v, "service", s->name));
-    if (policy_parse(s->policy, where, &s->parsed, v->diag) != ERR_OK) {
-        v->errors++;
-        s->parsed.n = 0;
-    }
+    s->parsed = known->policy;
 }
 
 static void service(struct services *x, struct model_service *s, const struct model_service *before)
@@ -298,10 +304,10 @@ static void service(struct services *x, struct model_service *s, const struct mo
              validate__hint(v, PART_PROBES, s->probe));
     times(v, s);
     thresholds(v, s);
-    parse_policy(v, s, before);
+    parse_policy(v, s);
     endpoints(v, &f);
     missing_types(v, &f);
-    if (s->parsed.n)
+    if (s->parsed)
         policy(x, &f);
 }
 

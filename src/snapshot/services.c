@@ -295,7 +295,7 @@ static enum err add_service(struct builder *b, uint32_t index)
                                   .endpoint_first = b->endpoints,
                                   .hash_first = b->hashes,
                                   .board_site = b->board_sites,
-                                  .chooser = (uint8_t)chooser_of(&svc->parsed),
+                                  .chooser = (uint8_t)chooser_of(svc->parsed),
                                   .on_empty = (uint8_t)svc->on_empty,
                                   .on_empty_service = STEER_NONE,
                                   .answers_max = (uint16_t)svc->answers};
@@ -306,17 +306,17 @@ static enum err add_service(struct builder *b, uint32_t index)
     }
     b->endpoint_first[index] = b->endpoints;
     b->site_first[index] = b->board_sites;
-    find_tiers(svc, has_step(&svc->parsed, STEP_FAILOVER), &tiers);
+    find_tiers(svc, has_step(svc->parsed, STEP_FAILOVER), &tiers);
     add_sites(b, svc, out, &tiers, units);
 
-    bool placed = has_step(&svc->parsed, STEP_FENCE) || has_step(&svc->parsed, STEP_GEO) ||
-                  has_step(&svc->parsed, STEP_NEAREST) || has_step(&svc->parsed, STEP_LATENCY);
+    bool placed = has_step(svc->parsed, STEP_FENCE) || has_step(svc->parsed, STEP_GEO) ||
+                  has_step(svc->parsed, STEP_NEAREST) || has_step(svc->parsed, STEP_LATENCY);
     int map = map_index(c->m, svc->map);
-    struct steer_shape shape = {.policy = svc->parsed,
+    struct steer_shape shape = {.policy = *svc->parsed,
                                 .regions = c->s->regions,
                                 .regions_n = c->s->regions_n,
                                 .map = placed && map >= 0 ? c->maps[map] : NULL,
-                                .latency = has_step(&svc->parsed, STEP_LATENCY) ? c->latency : NULL,
+                                .latency = has_step(svc->parsed, STEP_LATENCY) ? c->latency : NULL,
                                 .base = c->s->base,
                                 .units = units,
                                 .units_n = out->site_n};
@@ -339,7 +339,7 @@ static void count(const struct model_service *svc, struct room *room)
 {
     const struct model_endpoint *before = NULL;
     room->endpoints += svc->endpoints_n;
-    room->hashes += chooser_of(&svc->parsed) == STEP_STICKY ? svc->endpoints_n : 0;
+    room->hashes += chooser_of(svc->parsed) == STEP_STICKY ? svc->endpoints_n : 0;
     for (uint32_t k = 0; k < svc->endpoints_n; k++) {
         const struct model_endpoint *e = &svc->endpoints[k];
         room->sites += !before || e->region != before->region || e->priority != before->priority;

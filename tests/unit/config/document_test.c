@@ -19,7 +19,7 @@ static void the_document_of_the_manual_is_read(void **state)
     const struct model_service *s = model_service(m, "www.gslb.example");
     assert_string_equal(s->zone, "gslb.example");
     assert_string_equal(s->policy, "geo");
-    assert_int_equal(s->parsed.step[0].kind, STEP_GEO);
+    assert_int_equal(s->parsed->step[0].kind, STEP_GEO);
     assert_int_equal(s->ttl_moving_s, MODEL_UNSET);
     assert_int_equal(s->endpoints_n, 2);
     assert_int_equal(s->endpoints[0].ip.family, 4);

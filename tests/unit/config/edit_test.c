@@ -60,7 +60,7 @@ static void set_changes_only_what_it_names_and_null_resets(void **state)
                      ERR_OK);
     assert_null(m->services[0].probe);
     assert_string_equal(m->services[0].policy, "weighted");
-    assert_int_equal(m->services[0].parsed.n, 1);
+    assert_int_equal(m->services[0].parsed->n, 1);
     model_unref(&m);
 }
 

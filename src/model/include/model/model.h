@@ -121,14 +121,14 @@ struct model_endpoint { /* within a service sorted by region (declared order), p
 };
 struct model_service { /* sorted by name */
     const char *name;
-    const char *zone;   /* found by longest suffix; set by validation */
-    const char *policy; /* canonical text */
-    struct policy parsed;
-    const char *map;      /* NULL */
-    int64_t ttl_s;        /* default 30 */
-    int64_t ttl_moving_s; /* -1: half of ttl, at least 5 */
-    const char *probe;    /* NULL */
-    int64_t answers;      /* for `all`; 0: no bound */
+    const char *zone;            /* found by longest suffix; set by validation */
+    const char *policy;          /* canonical text */
+    const struct policy *parsed; /* NULL: not yet; shared by neighbours with the same text */
+    const char *map;             /* NULL */
+    int64_t ttl_s;               /* default 30 */
+    int64_t ttl_moving_s;        /* -1: half of ttl, at least 5 */
+    const char *probe;           /* NULL */
+    int64_t answers;             /* for `all`; 0: no bound */
     enum model_on_empty on_empty;
     const char *on_empty_service;
     struct model_thresholds thresholds;
