@@ -22,13 +22,11 @@ static bool parse_v4(const char *p, uint8_t out[4])
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* One more than a hex digit is worth; 0: none. */
+static const uint8_t hex_digit[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 /* RFC 4291 §2.2: eight groups of up to four hex digits, "::" once for one or more that are zero, the
  * last two perhaps as an IPv4 address. */
@@ -50,8 +48,8 @@ static bool parse_v6(const char *p, uint8_t out[16])
         }
         const char *group = p;
         unsigned v = 0;
-        for (int d; (d = hex_digit(*p)) >= 0 && p - group < 5; p++)
-            v = v << 4 | (unsigned)d;
+        for (unsigned d; (d = hex_digit[(uint8_t)*p]) > 0 && p - group < 5; p++)
+            v = v << 4 | (d - 1);
         if (*p == '.') {
             if (n > 12 || !parse_v4(group, b + n))
                 return false;

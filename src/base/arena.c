@@ -75,50 +75,58 @@ void arena_dense(struct arena *a)
 void arena_destroy(struct arena *a)
 {
     struct chunk *c = a ? a->head : NULL;
-    while (c) { /* the arena itself lies in the last chunk of the list */
+    while (c) { /* the arena itself lies in one of them */
         struct chunk *next = c->next;
         munmap(c, c->size);
         c = next;
     }
 }
 
-static bool grow(struct arena *a, size_t need)
+/* What is larger than a chunk gets one of its own, behind the one that is filled now and goes on to
+ * be. */
+static struct chunk *grow(struct arena *a, size_t need)
 {
     size_t size = a->chunk_next;
-    if (size < need + sizeof(struct chunk) + PAGE_BYTES)
+    bool own = size < need + sizeof(struct chunk) + PAGE_BYTES;
+    if (own)
         size = (need + sizeof(struct chunk) + 2 * PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
     if (a->budget && a->total + size > a->budget)
-        return false;
+        return NULL;
     struct chunk *c = chunk_map(size, a->dense);
     if (!c)
-        return false;
+        return NULL;
+    a->total += size;
+    if (own) {
+        c->next = a->head->next;
+        a->head->next = c;
+        return c;
+    }
     c->next = a->head;
     a->head = c;
-    a->total += size;
     if (a->chunk_next < (4u << 20))
         a->chunk_next *= 2;
-    return true;
+    return c;
+}
+
+static void *take(struct chunk *c, size_t size, size_t align)
+{
+    size_t at = (c->used + align - 1) & ~(align - 1);
+    if (at > c->size || size > c->size - at)
+        return NULL;
+    c->used = at + size;
+    return (char *)c + at;
 }
 
 void *arena_alloc_aligned(struct arena *a, size_t size, size_t align)
 {
     CHECK(!a->frozen);
-    if (size > SIZE_MAX / 2) {
-        a->failed = true;
-        return NULL;
+    void *p = size > SIZE_MAX / 2 ? NULL : take(a->head, size, align);
+    if (!p && size <= SIZE_MAX / 2) {
+        struct chunk *c = grow(a, size + align);
+        p = c ? take(c, size, align) : NULL;
     }
-    for (int attempt = 0; attempt < 2; attempt++) {
-        struct chunk *c = a->head;
-        size_t at = (c->used + align - 1) & ~(align - 1);
-        if (at <= c->size && size <= c->size - at) {
-            c->used = at + size;
-            return (char *)c + at;
-        }
-        if (!grow(a, size + align))
-            break;
-    }
-    a->failed = true;
-    return NULL;
+    a->failed |= !p;
+    return p;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
