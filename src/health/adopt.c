@@ -240,7 +240,7 @@ static void resume_waiting(struct health *h)
     for (uint32_t i = 0; i < h->probed_n; i++) {
         struct probed *p = &h->probed[i];
         bool down = p->observed == HEALTH_OBSERVED_DOWN;
-        if (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].fall)
+        if (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].probe->fall)
             health__witness_try_fall(h, p);
         else if (p->streak && p->streak_ok == down)
             health__endpoint_confirm(h, p, h->now_ms);

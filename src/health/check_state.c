@@ -27,7 +27,7 @@ static const char *check_endpoint(const struct health *h, const struct probed *p
     MUST(!down || p->m.target == AVAIL_NONE);
     MUST(down || p->restored || p->m.target == AVAIL_FULL);
     MUST(p->listed == (failing && !down && p->witness_ms == NEVER_MS && h->regions_probed_n >= 2));
-    MUST(!p->ready || (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].fall));
+    MUST(!p->ready || (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].probe->fall));
     MUST(!p->unproven || p->listed);
     MUST(!p->in_rate || p->in_up);
     MUST(!p->in_up || p->in_on);

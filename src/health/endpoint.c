@@ -174,23 +174,37 @@ static void rise(struct health *h, struct probed *p)
  */
 void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_before_ms)
 {
-    int64_t spacing = config_of(h, p)->interval_ms / 5;
+    int64_t spacing = config_of(h, p)->probe->interval_ms / 5;
     if (spacing < CONFIRM_SPACING_MS_MIN)
         spacing = CONFIRM_SPACING_MS_MIN;
     int64_t at = p->last_started_ms + spacing;
     health__action(h, p, at > not_before_ms ? at : not_before_ms);
 }
 
+#define TARGET_TEXT_MAX 112
+
+static const char *target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX])
+{
+    bool v6 = strchr(c->address, ':') != NULL;
+    if (c->probe->port)
+        snprintf(out, TARGET_TEXT_MAX, v6 ? "[%.100s]:%u" : "%.100s:%u", c->address,
+                 c->probe->port);
+    else
+        snprintf(out, TARGET_TEXT_MAX, "%.100s", c->address);
+    return out;
+}
+
 static void probe_event(struct health *h, const struct probed *p, bool ok, enum log_level level,
                         const char *text, uint32_t of)
 {
     const struct health_endpoint_config *c = config_of(h, p);
-    char count[32] = "";
+    char count[32] = "", target[TARGET_TEXT_MAX];
     if (of)
         snprintf(count, sizeof count, " (%u/%u)", p->streak < of ? p->streak : of, of);
-    struct health_event *e = health__event(
-        h, HEALTH_EVENT_PROBE, level, health__place_endpoint(h, p->endpoint), RULE_PROBE,
-        "probe %.60s %.100s %s: %.100s%s", c->probe, c->target, ok ? "ok" : "fail", text, count);
+    struct health_event *e =
+        health__event(h, HEALTH_EVENT_PROBE, level, health__place_endpoint(h, p->endpoint),
+                      RULE_PROBE, "probe %.60s %s %s: %.100s%s", c->probe->name,
+                      target_text(c, target), ok ? "ok" : "fail", text, count);
     e->before = e->after = p->m.avail;
 }
 
@@ -201,16 +215,16 @@ static void on_failure(struct health *h, struct probed *p, const struct health_s
     bool first = p->streak == 0 || p->streak_ok;
     p->streak = first ? 1 : p->streak + (p->streak < UINT32_MAX);
     p->streak_ok = false;
-    probe_event(h, p, false, down || p->streak > c->fall ? LOG_DEBUG : LOG_INFO, s->text,
-                down ? 0 : c->fall);
+    probe_event(h, p, false, down || p->streak > c->probe->fall ? LOG_DEBUG : LOG_INFO, s->text,
+                down ? 0 : c->probe->fall);
     if (down)
         return;
     p->note = 0;
     if (first)
         health__witness_streak(h, p, s->started_ms);
-    if (p->listed && p->streak + 1 >= c->fall && p->streak < c->fall)
+    if (p->listed && p->streak + 1 >= c->probe->fall && p->streak < c->probe->fall)
         health__witness_seek(h, p); /* so that it is known when the last failure is */
-    if (p->streak < c->fall)
+    if (p->streak < c->probe->fall)
         health__endpoint_confirm(h, p, h->now_ms + CONFIRM_AFTER_WITNESS_MS);
     else
         health__witness_try_fall(h, p);
@@ -226,7 +240,7 @@ static void on_success(struct health *h, struct probed *p, const struct health_s
     p->latency_us =
         p->latency_us ? p->latency_us - p->latency_us / 8 + s->latency_us / 8 : s->latency_us;
     if (after_failures) {
-        probe_event(h, p, true, LOG_INFO, s->text, down ? c->rise : 0);
+        probe_event(h, p, true, LOG_INFO, s->text, down ? c->probe->rise : 0);
         health__witness_clear(h, p);
     }
     if (!down && p->restored) {
@@ -239,7 +253,7 @@ static void on_success(struct health *h, struct probed *p, const struct health_s
         j->rate_target = AVAIL_FULL;
         j->note = 0;
     }
-    if (p->observed != HEALTH_OBSERVED_UP && p->streak >= c->rise)
+    if (p->observed != HEALTH_OBSERVED_UP && p->streak >= c->probe->rise)
         rise(h, p);
     else if (down)
         health__endpoint_confirm(h, p, h->now_ms);

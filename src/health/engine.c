@@ -9,8 +9,8 @@ static int64_t window_ms(const struct health *h, uint32_t site)
     int64_t longest = 60000;
     for (uint32_t i = 0; i < s->endpoint_n; i++) {
         const struct health_endpoint_config *e = &h->cfg.endpoint[s->endpoint_first + i];
-        if (e->probed && 20 * (int64_t)e->interval_ms > longest)
-            longest = 20 * (int64_t)e->interval_ms;
+        if (e->probe && 20 * (int64_t)e->probe->interval_ms > longest)
+            longest = 20 * (int64_t)e->probe->interval_ms;
     }
     return longest;
 }
@@ -45,7 +45,7 @@ static bool config_valid(const struct health_config *c)
         if (e->site >= c->sites_n || i < c->site[e->site].endpoint_first ||
             i - c->site[e->site].endpoint_first >= c->site[e->site].endpoint_n)
             return false;
-        if (e->probed && (!e->fall || !e->rise || !e->interval_ms))
+        if (e->probe && (!e->probe->fall || !e->probe->rise || !e->probe->interval_ms))
             return false;
     }
     uint64_t slots = (uint64_t)c->endpoints_n + c->sites_n + c->regions_n + c->services_n;
@@ -76,7 +76,7 @@ static void count_probed(struct health *h)
         const struct health_site_config *s = &h->cfg.site[i];
         uint32_t n = 0;
         for (uint32_t e = s->endpoint_first; e < s->endpoint_first + s->endpoint_n; e++)
-            if (h->cfg.endpoint[e].probed) {
+            if (h->cfg.endpoint[e].probe) {
                 n++;
                 h->probed_of[e] = ++h->probed_n;
             }
@@ -145,8 +145,8 @@ static void start_endpoints(struct health *h)
         p->last_started_ms = INT64_MIN / 2;
         health__mover_init(&p->m, h->wall_ms);
         h->region[health__region_of(h, i)].probed_n++;
-        if (h->cfg.endpoint[i].timeout_ms > h->timeout_ms_max)
-            h->timeout_ms_max = h->cfg.endpoint[i].timeout_ms;
+        if (h->cfg.endpoint[i].probe->timeout_ms > h->timeout_ms_max)
+            h->timeout_ms_max = h->cfg.endpoint[i].probe->timeout_ms;
         health__endpoint_recount(h, i);
     }
 }

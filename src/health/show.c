@@ -68,13 +68,14 @@ static void endpoint_why(const struct health *h, const struct probed *p, char ou
     bool failing = p->streak && !p->streak_ok;
     if (p->note)
         say(out, "%s", h->note[p->note]);
-    else if (failing && p->observed != HEALTH_OBSERVED_DOWN && p->streak >= c->fall)
+    else if (failing && p->observed != HEALTH_OBSERVED_DOWN && p->streak >= c->probe->fall)
         say(out, "%s: %u failures in a row: %s", h->isolated ? "isolated" : "waits for a witness",
             p->streak, last);
     else if (failing)
         say(out, "%u failure%s in a row: %s", p->streak, p->streak == 1 ? "" : "s", last);
     else if (p->observed == HEALTH_OBSERVED_DOWN)
-        say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak, c->rise);
+        say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak,
+            c->probe->rise);
     else if (!say_return(h, out, &p->m, &r))
         say(out, "-");
 }

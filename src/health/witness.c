@@ -233,7 +233,7 @@ static uint32_t deadline_item(const struct health *h)
 
 void health__witness_try_fall(struct health *h, struct probed *p)
 {
-    uint32_t fall = h->cfg.endpoint[p->endpoint].fall;
+    uint32_t fall = h->cfg.endpoint[p->endpoint].probe->fall;
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {

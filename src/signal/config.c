@@ -17,32 +17,19 @@ const struct model_probe *signal_probe_of(const struct model *m, const struct mo
     return name ? model_probe(m, name) : NULL;
 }
 
-static const char *target_text(struct arena *a, const struct model_endpoint *e,
-                               const struct model_probe *p)
+static struct health_probe_config *make_probes(struct arena *a, const struct model *m)
 {
-    uint16_t port = p ? probe_port(p) : 0;
-    if (!port)
-        return e->address;
-    return arena_printf(a, e->ip.family == 6 ? "[%s]:%u" : "%s:%u", e->address, port);
-}
-
-static void fill_endpoint(struct arena *a, const struct model *m, const struct model_service *svc,
-                          const struct model_endpoint *e, uint32_t site,
-                          struct health_endpoint_config *out)
-{
-    const struct model_probe *p = signal_probe_of(m, svc, e);
-    *out = (struct health_endpoint_config){.address = e->address,
-                                           .target = target_text(a, e, p),
-                                           .probe = p ? p->name : "",
-                                           .site = site,
-                                           .weight = (uint32_t)e->weight,
-                                           .probed = p != NULL};
-    if (!p)
-        return;
-    out->interval_ms = (uint32_t)p->interval_ms;
-    out->timeout_ms = (uint32_t)p->timeout_ms;
-    out->fall = (uint32_t)p->fall;
-    out->rise = (uint32_t)p->rise;
+    struct health_probe_config *out = ARENA_ARRAY(a, struct health_probe_config, m->probes_n + 1);
+    for (uint32_t i = 0; out && i < m->probes_n; i++) {
+        const struct model_probe *p = &m->probes[i];
+        out[i] = (struct health_probe_config){.name = p->name,
+                                              .port = probe_port(p),
+                                              .interval_ms = (uint32_t)p->interval_ms,
+                                              .timeout_ms = (uint32_t)p->timeout_ms,
+                                              .fall = (uint32_t)p->fall,
+                                              .rise = (uint32_t)p->rise};
+    }
+    return out;
 }
 
 static void fill_service(const struct model *m, const struct model_service *svc,
@@ -90,6 +77,7 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
     struct health_region_config *region =
         ARENA_ARRAY(a, struct health_region_config, s->regions_n + 1);
+    struct health_probe_config *probes = make_probes(a, m);
     if (arena_failed(a)) {
         arena_destroy(a);
         return NULL;
@@ -105,14 +93,16 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         uint32_t first = s->service_endpoint_first[i];
         for (uint32_t k = 0; k < svc->endpoints_n; k++) {
             uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
-            fill_endpoint(a, m, svc, &svc->endpoints[k], own, &endpoint[first + k]);
+            const struct model_endpoint *e = &svc->endpoints[k];
+            const struct model_probe *p = signal_probe_of(m, svc, e);
+            endpoint[first + k] =
+                (struct health_endpoint_config){.address = e->address,
+                                                .site = own,
+                                                .weight = (uint32_t)e->weight,
+                                                .probe = p ? &probes[p - m->probes] : NULL};
             if (site[own].endpoint_n++ == 0)
                 site[own].endpoint_first = first + k;
         }
-    }
-    if (arena_failed(a)) {
-        arena_destroy(a);
-        return NULL;
     }
     const char *samples = model_setting(m, "min-samples");
     c->arena = a;

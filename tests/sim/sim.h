@@ -63,7 +63,7 @@ struct sim {
         uint32_t region_of[REGIONS_MAX];
     } config[2];
     int current;
-    struct health_endpoint_config proto; /* interval and so on, of all */
+    struct health_probe_config proto; /* interval and so on, of all */
     struct health_service_config service_proto[SERVICES_MAX];
     char names[3][IDS_MAX][32];
     struct health *h;

@@ -48,7 +48,7 @@ void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t st
 /* A crash while all else is well is out within the promise. */
 void sim_check_crash(struct sim *s, uint32_t id)
 {
-    const struct health_endpoint_config *c = &s->proto;
+    const struct health_probe_config *c = &s->proto;
     bool quiet = !s->isolated && s->loss == 0 && s->late == 0 &&
                  s->now - s->isolated_last > 2 * (int64_t)c->interval_ms && s->t[id].present;
     for (uint32_t i = 0; i < s->ids; i++)

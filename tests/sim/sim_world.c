@@ -56,10 +56,8 @@ static void configure(struct sim *s, struct sim_config *c)
                 continue;
             c->id_of[e] = id;
             c->endpoint_of[id] = e;
-            c->endpoint[e] = s->proto;
-            c->endpoint[e].address = c->endpoint[e].target = s->names[2][id];
-            c->endpoint[e].site = i;
-            c->endpoint[e].weight = 100;
+            c->endpoint[e] = (struct health_endpoint_config){
+                .address = s->names[2][id], .site = i, .weight = 100, .probe = &s->proto};
             c->site[i].endpoint_n++;
             e++;
         }
@@ -119,7 +117,7 @@ void sim_world_init(struct sim *s, uint64_t seed)
     s->services = 1 + rng_below(&s->rng, SERVICES_MAX);
     s->per_site = 1 + rng_below(&s->rng, PER_SITE_MAX);
     s->ids = s->regions * s->services * s->per_site;
-    s->proto = (struct health_endpoint_config){.probe = "web", .probed = true};
+    s->proto = (struct health_probe_config){.name = "web"};
     s->proto.interval_ms = pick(s, intervals, 4);
     s->proto.timeout_ms = s->proto.interval_ms * 2 / 5;
     s->proto.fall = 2 + rng_below(&s->rng, 3);

@@ -316,7 +316,7 @@ static void a_restart_in_the_middle_of_a_ramp_waits_for_evidence(void **state)
 static void a_degraded_site_stays_degraded_until_there_are_samples_enough(void **state)
 {
     (void)state;
-    w.endpoint[0].fall = 1000;
+    w.probe[0].fall = 1000;
     for (int i = 0; i < 60; i++)
         world_sample(&w,
                      (struct health_sample){.endpoint = 0, .ok = i % 3 != 2, .started_ms = w.now});

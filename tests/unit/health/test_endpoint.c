@@ -89,7 +89,7 @@ static void confirmations_are_never_closer_than_half_a_second(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[0].interval_ms = 1000;
+    w.probe[0].interval_ms = 1000;
     world_start(&w);
     world_fail(&w, 0);
     assert_int_equal(w.asked_at[0], w.now + 500);
@@ -172,8 +172,7 @@ static void an_endpoint_without_a_probe_is_always_up(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[0].probed = false;
-    w.endpoint[0].probe = "";
+    w.endpoint[0].probe = NULL;
     world_start(&w);
     for (int i = 0; i < 5; i++)
         world_fail(&w, 0);

@@ -197,7 +197,7 @@ static void a_degrade_returns_by_itself_under_failback_hold(void **state)
 {
     (void)state;
     w.service[0].failback = HEALTH_FAILBACK_HOLD;
-    w.endpoint[0].fall = 100;
+    w.probe[0].fall = 100;
     world_start(&w);
     for (int i = 0; i < 40; i++)
         world_sample(&w,

@@ -63,9 +63,9 @@ static void draw(struct world *w, struct rng *r)
 {
     world_init(w, 1 + rng_below(r, 3), 1 + rng_below(r, 4), 1 + rng_below(r, 3));
     for (uint32_t e = 0; e < w->cfg.endpoints_n; e++) {
-        w->endpoint[e].fall = 1 + rng_below(r, 4);
-        w->endpoint[e].rise = 1 + rng_below(r, 3);
-        w->endpoint[e].probed = rng_below(r, 6) != 0;
+        w->probe[e].fall = 1 + rng_below(r, 4);
+        w->probe[e].rise = 1 + rng_below(r, 3);
+        w->endpoint[e].probe = rng_below(r, 6) != 0 ? &w->probe[e] : NULL;
         w->endpoint[e].weight = rng_below(r, 3) * 50;
     }
     for (uint32_t s = 0; s < w->services; s++) {

@@ -16,6 +16,8 @@
 #define ENDPOINTS (SERVICES * REGIONS)
 
 static struct health_config big;
+static const struct health_probe_config web = {
+    .name = "web", .port = 80, .interval_ms = 5000, .timeout_ms = 2000, .fall = 3, .rise = 2};
 static struct health_endpoint_config *endpoint;
 
 static int setup(void **state)
@@ -43,15 +45,8 @@ static int setup(void **state)
     for (uint32_t i = 0; i < ENDPOINTS; i++) {
         site[i] = (struct health_site_config){
             .service = i / REGIONS, .region = i % REGIONS, .endpoint_first = i, .endpoint_n = 1};
-        endpoint[i] = (struct health_endpoint_config){.address = "192.0.2.1",
-                                                      .target = "192.0.2.1:80",
-                                                      .probe = "web",
-                                                      .site = i,
-                                                      .weight = 1,
-                                                      .interval_ms = 5000,
-                                                      .timeout_ms = 2000,
-                                                      .fall = 3,
-                                                      .rise = 2};
+        endpoint[i] =
+            (struct health_endpoint_config){.address = "192.0.2.1", .site = i, .weight = 1};
     }
     big = (struct health_config){.endpoint = endpoint,
                                  .site = site,
@@ -69,7 +64,7 @@ static int setup(void **state)
 static void probe_first(uint32_t n)
 {
     for (uint32_t i = 0; i < ENDPOINTS; i++)
-        endpoint[i].probed = i < n;
+        endpoint[i].probe = i < n ? &web : NULL;
 }
 
 static void sample(struct health *h, uint32_t e, bool ok, int64_t now)

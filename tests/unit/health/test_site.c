@@ -100,7 +100,7 @@ static void a_low_error_rate_moves_nothing(void **state)
 static void at_fail_all_of_it_has_moved(void **state)
 {
     (void)state;
-    w.endpoint[0].fall = 1000;
+    w.probe[0].fall = 1000;
     w.cfg.samples_min = 50;
     world_start(&w);
     for (int i = 0; i < 50; i++)
@@ -184,7 +184,7 @@ static void the_last_region_degrades_to_a_floor_and_not_to_nothing(void **state)
     (void)state;
     w.cfg.samples_min = 20;
     for (int e = 0; e < 6; e++)
-        w.endpoint[e].fall = 1000;
+        w.probe[e].fall = 1000;
     world_start(&w);
     for (uint32_t r = 0; r < 3; r++)
         for (int i = 0; i < 20; i++)
@@ -214,7 +214,7 @@ static void min_capacity_limits_a_degrade_and_says_so_once(void **state)
     world_end(&w);
     world_init(&w, 1, 2, 1);
     w.service[0].min_capacity = 0.8;
-    w.endpoint[0].fall = 1000;
+    w.probe[0].fall = 1000;
     w.cfg.samples_min = 20;
     world_start(&w);
     for (int i = 0; i < 40; i++) {
@@ -234,7 +234,7 @@ static void min_capacity_counts_what_a_person_took_away(void **state)
     world_end(&w);
     world_init(&w, 1, 2, 1);
     w.service[0].min_capacity = 0.5;
-    w.endpoint[0].fall = 1000;
+    w.probe[0].fall = 1000;
     w.cfg.samples_min = 20;
     world_start(&w);
     struct health_order o = {.state = HEALTH_DOWN, .author = "ana"};

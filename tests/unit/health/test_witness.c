@@ -206,7 +206,7 @@ static void unprobed_endpoints_elsewhere_make_no_second_region(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[1].probed = false;
+    w.endpoint[1].probe = NULL;
     world_start(&w);
     fail_times(0, 3);
     assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_DOWN);
@@ -233,7 +233,7 @@ static void with_fall_one_a_witness_is_needed_too(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[0].fall = 1;
+    w.probe[0].fall = 1;
     world_start(&w);
     world_rounds(&w, 2, 5000);
     world_fail(&w, 0);

@@ -35,17 +35,14 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
                 .service = s, .region = r, .endpoint_first = e, .endpoint_n = per_site};
             for (uint32_t k = 0; k < per_site; k++, e++) {
                 snprintf(w->names[2][e], 40, "10.%u.%u.%u", s, r, k);
-                snprintf(w->names[3][e], 40, "10.%u.%u.%u:80", s, r, k);
-                w->endpoint[e] = (struct health_endpoint_config){.address = w->names[2][e],
-                                                                 .target = w->names[3][e],
-                                                                 .probe = "web",
-                                                                 .site = site,
-                                                                 .weight = 100,
-                                                                 .probed = true,
-                                                                 .interval_ms = 5000,
-                                                                 .timeout_ms = 2000,
-                                                                 .fall = 3,
-                                                                 .rise = 2};
+                w->probe[e] = (struct health_probe_config){.name = "web",
+                                                           .port = 80,
+                                                           .interval_ms = 5000,
+                                                           .timeout_ms = 2000,
+                                                           .fall = 3,
+                                                           .rise = 2};
+                w->endpoint[e] = (struct health_endpoint_config){
+                    .address = w->names[2][e], .site = site, .weight = 100, .probe = &w->probe[e]};
             }
         }
     }
@@ -151,7 +148,7 @@ void world_rounds(struct world *w, int rounds, int64_t ms)
 {
     for (int i = 0; i < rounds; i++) {
         for (uint32_t e = 0; e < w->cfg.endpoints_n; e++)
-            if (w->endpoint[e].probed)
+            if (w->endpoint[e].probe)
                 world_ok(w, e);
         world_advance(w, ms);
     }
@@ -159,7 +156,7 @@ void world_rounds(struct world *w, int rounds, int64_t ms)
 
 void world_fall(struct world *w, uint32_t endpoint, uint32_t witness)
 {
-    for (uint32_t i = 0; i < w->endpoint[endpoint].fall; i++) {
+    for (uint32_t i = 0; i < w->probe[endpoint].fall; i++) {
         world_fail(w, endpoint);
         world_advance(w, 1000);
         world_ok(w, witness);

@@ -16,10 +16,11 @@
 struct world {
     uint32_t services, regions, per_site;
     struct health_endpoint_config endpoint[WORLD_MAX];
+    struct health_probe_config probe[WORLD_MAX]; /* each its own */
     struct health_site_config site[WORLD_MAX];
     struct health_service_config service[WORLD_MAX];
     struct health_region_config region[WORLD_MAX];
-    char names[4][WORLD_MAX][40];
+    char names[3][WORLD_MAX][40];
     struct health_config cfg;
     struct health *h;
     int64_t now, wall;

@@ -28,14 +28,16 @@
 enum health_override { HEALTH_AUTO, HEALTH_UP, HEALTH_DRAIN, HEALTH_DOWN };
 enum health_failback { HEALTH_FAILBACK_AUTO, HEALTH_FAILBACK_AFTER, HEALTH_FAILBACK_HOLD };
 
+struct health_probe_config { /* shared by all endpoints that it probes */
+    const char *name;
+    uint16_t port; /* for events: "203.0.113.10:80"; 0: none */
+    uint32_t interval_ms, timeout_ms, fall, rise;
+};
 struct health_endpoint_config {
     const char *address; /* key, and text for events: "203.0.113.10" */
-    const char *target;  /* for events: "203.0.113.10:80" */
-    const char *probe;   /* name, "" when it has none: then it is always up by observation */
     uint32_t site;
     uint32_t weight;
-    bool probed;
-    uint32_t interval_ms, timeout_ms, fall, rise;
+    const struct health_probe_config *probe; /* NULL: then it is always up by observation */
 };
 struct health_site_config { /* one service in one region */
     uint32_t service, region;
