@@ -15,6 +15,7 @@
 struct slot { /* the private half of a struct config_field, same index */
     enum config_noun noun;
     size_t offset;
+    size_t size; /* of the member: a whole number may take 2, 4 or 8 octets */
 };
 
 union item {
@@ -40,6 +41,9 @@ static inline void *config__member(const void *item, const struct slot *slot)
     return (char *)(uintptr_t)item + slot->offset;
 }
 /* Copies one field's value from one item to another: how null resets to the default. */
+/* FIELD_INT. */
+int64_t config__int(const struct slot *slot, const void *member);
+bool config__int_put(const struct slot *slot, void *member, int64_t v); /* false: does not fit */
 void config__field_copy(const struct config_field *f, const struct slot *slot, const void *from,
                         void *to);
 bool config__field_equal(const struct config_field *f, const struct slot *slot, const void *a,

@@ -75,6 +75,7 @@ bool config__field_equal(const struct config_field *f, const struct slot *slot, 
     const void *x = config__member(a, slot), *y = config__member(b, slot);
     switch (f->kind) {
     case FIELD_INT:
+        return config__int(slot, x) == config__int(slot, y);
     case FIELD_DURATION:
     case FIELD_AUTO_DURATION:
         return *(const int64_t *)x == *(const int64_t *)y;

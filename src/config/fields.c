@@ -1,6 +1,7 @@
 /* The field table and what follows from it. */
 #include "config_priv.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static const struct config_field fields[] = {
 
 static const struct slot slots[] = {
 #define FIELD(noun, type, member, key, flag, kind, value, accepted, fallback, help, repeat)        \
-    {NOUN_##noun, offsetof(struct type, member)},
+    {NOUN_##noun, offsetof(struct type, member), sizeof((struct type *)0)->member},
 #include "fields.def"
 #undef FIELD
 };
@@ -100,7 +101,6 @@ static size_t plain_size(enum config_kind kind)
     case FIELD_REF:
     case FIELD_PATH:
         return sizeof(const char *);
-    case FIELD_INT:
     case FIELD_DURATION:
     case FIELD_AUTO_DURATION:
         return sizeof(int64_t);
@@ -116,10 +116,30 @@ static size_t plain_size(enum config_kind kind)
     }
 }
 
+int64_t config__int(const struct slot *slot, const void *member)
+{
+    if (slot->size == sizeof(int16_t))
+        return *(const int16_t *)member;
+    if (slot->size == sizeof(int32_t))
+        return *(const int32_t *)member;
+    return *(const int64_t *)member;
+}
+
+bool config__int_put(const struct slot *slot, void *member, int64_t v)
+{
+    if (slot->size == sizeof(int16_t))
+        *(int16_t *)member = (int16_t)v;
+    else if (slot->size == sizeof(int32_t))
+        *(int32_t *)member = (int32_t)v;
+    else
+        *(int64_t *)member = v;
+    return config__int(slot, member) == v;
+}
+
 void config__field_copy(const struct config_field *f, const struct slot *slot, const void *from,
                         void *to)
 {
-    size_t size = plain_size(f->kind);
+    size_t size = f->kind == FIELD_INT ? slot->size : plain_size(f->kind);
     if (size) {
         memcpy(config__member(to, slot), config__member(from, slot), size);
     } else if (f->kind == FIELD_LATLON) {
@@ -156,6 +176,7 @@ static void fill(const struct config_field *f, const struct slot *slot, void *it
 {
     void *member = config__member(item, slot);
     bool none = f->fallback[0] == '\0';
+    int64_t whole;
     switch (f->kind) {
     case FIELD_TEXT:
     case FIELD_PATH:
@@ -165,8 +186,9 @@ static void fill(const struct config_field *f, const struct slot *slot, void *it
         *(const char **)member = none ? NULL : f->fallback;
         break;
     case FIELD_INT:
-        if (none || !model_integer_parse(f->fallback, member))
-            *(int64_t *)member = MODEL_UNSET;
+        if (none || !model_integer_parse(f->fallback, &whole))
+            whole = MODEL_UNSET;
+        CHECK(config__int_put(slot, member, whole));
         break;
     case FIELD_DURATION:
     case FIELD_AUTO_DURATION:

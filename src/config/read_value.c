@@ -282,15 +282,15 @@ enum err config__read_address(struct reader *r, const struct at *at, const char 
 }
 
 static enum err read_scalar(struct reader *r, const struct at *at, const struct config_field *f,
-                            json_t *v, void *member)
+                            const struct slot *slot, json_t *v, void *member)
 {
     bool good = false;
     int64_t whole;
     double real;
     switch (f->kind) {
     case FIELD_INT:
-        good = integer(v, &whole);
-        break;
+        good = integer(v, &whole) && config__int_put(slot, member, whole);
+        return good ? ERR_OK : refuse(r, at, f, v);
     case FIELD_DURATION:
     case FIELD_AUTO_DURATION:
         good = duration(v, f->kind == FIELD_AUTO_DURATION, &whole);
@@ -363,7 +363,7 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
             return config__read_list(r, at, v, false, &probe->args, &probe->args_n);
         return config__read_list(r, at, v, true, &rule->regions, &rule->regions_n);
     default:
-        return read_scalar(r, at, f, v, member);
+        return read_scalar(r, at, f, slot, v, member);
     }
 }
 

@@ -152,10 +152,10 @@ static void put_value(struct text *t, const struct config_field *f, const struct
     const struct model_service *s = item;
     switch (f->kind) {
     case FIELD_INT:
-        if (*(const int64_t *)member == MODEL_UNSET)
+        if (config__int(slot, member) == MODEL_UNSET)
             config__put(t, "null");
         else
-            put_integer(t, *(const int64_t *)member);
+            put_integer(t, config__int(slot, member));
         break;
     case FIELD_NUMBER:
         put_number(t, *(const double *)member);

@@ -63,9 +63,12 @@ void signals_retarget(struct daemon *d)
         d->target_slot = slot;
         d->targets_n = n;
         free(d->slot_target);
-        d->slot_target = calloc(s->endpoints_n + 1, sizeof *d->slot_target);
-        CHECK(d->slot_target);
-        memset(d->slot_target, 0xff, (s->endpoints_n + 1) * sizeof *d->slot_target);
+        d->slot_target = NULL; /* nothing is probed: nothing is asked for */
+        if (n) {
+            d->slot_target = malloc(s->endpoints_n * sizeof *d->slot_target);
+            CHECK(d->slot_target);
+            memset(d->slot_target, 0xff, s->endpoints_n * sizeof *d->slot_target);
+        }
         for (uint32_t i = 0; i < n; i++)
             d->slot_target[slot[i]] = i;
     }

@@ -46,6 +46,13 @@ static int64_t int_or_unset(struct query *q, int at)
                                                          : sqlite3_column_int64(q->st, at);
 }
 
+/* What only a file edited by hand can hold is still outside what validation accepts. */
+static int64_t int_within(struct query *q, int at, int64_t max)
+{
+    int64_t v = sqlite3_column_int64(q->st, at);
+    return v > max ? max : v < -max ? -max : v;
+}
+
 static double share_or_unset(struct query *q, int at)
 {
     return sqlite3_column_type(q->st, at) == SQLITE_NULL ? MODEL_UNSET
@@ -474,8 +481,8 @@ static void endpoint_row(struct loader *l, struct query *q, struct model_endpoin
     memset(e, 0, sizeof *e);
     e->region = name_of(l, &l->regions, sqlite3_column_int64(q->st, 1));
     e->address = copy_text(l, q, 2);
-    e->weight = sqlite3_column_int64(q->st, 3);
-    e->priority = sqlite3_column_int64(q->st, 4);
+    e->weight = (int32_t)int_within(q, 3, INT32_MAX);
+    e->priority = (int16_t)int_within(q, 4, INT16_MAX);
     e->probe = name_or_null(l, q, 5, &l->probes);
     if (e->address)
         ip_parse(e->address, &e->ip);

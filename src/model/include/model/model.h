@@ -114,10 +114,10 @@ struct model_thresholds { /* per service; negative (or FAILBACK_UNSET): the sett
 struct model_endpoint { /* within a service sorted by region (declared order), priority, address */
     const char *region;
     const char *address; /* canonical address text, or lower-case host name without the last dot */
-    struct ip ip;        /* family 0: a host name */
-    int64_t weight;      /* 0..1000000, default 100 */
-    int64_t priority;    /* 1..1000, default 1; lowest first */
     const char *probe;   /* NULL: the service's */
+    int32_t weight;      /* 0..1000000, default 100 */
+    int16_t priority;    /* 1..1000, default 1; lowest first */
+    struct ip ip;        /* family 0: a host name */
 };
 struct model_service { /* sorted by name */
     const char *name;
