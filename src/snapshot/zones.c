@@ -299,8 +299,7 @@ static enum err build_tree(struct compile *c, const struct zone_input *zones,
     for (uint32_t i = 0; i < m->services_n; i++) {
         int zone = zone_index(m, m->services[i].zone);
         CHECK(zone >= 0); /* validated */
-        CHECK(dns_name_from_text(m->services[i].name, &services[i].name));
-        services[i].zone = (uint32_t)zone;
+        services[i] = (struct zone_service_input){m->services[i].name, (uint32_t)zone};
     }
     return zone_tree_build(zones, m->zones_n, services, m->services_n, c->s->arena, &c->s->tree,
                            c->diag);

@@ -258,26 +258,28 @@ static void service_add(struct tree_build *b, uint32_t service)
 {
     const struct zone_service_input *in = &b->services[service];
     CHECK(in->zone < b->zones_n);
-    char name[DNS_NAME_TEXT_MAX], other[DNS_NAME_TEXT_MAX];
+    char text[DNS_NAME_TEXT_MAX], other[DNS_NAME_TEXT_MAX];
+    struct dns_name name;
+    CHECK(dns_name_from_text(in->name, &name));
     size_t at = 0;
-    uint32_t node = node_nearest(b, in->name.wire, in->name.len, &at);
-    if (node == ZONE_NONE || !dns_name_within(&in->name, &b->zones[in->zone].name)) {
+    uint32_t node = node_nearest(b, name.wire, name.len, &at);
+    if (node == ZONE_NONE || !dns_name_within(&name, &b->zones[in->zone].name)) {
         tree__finding(b, DIAG_ERROR, NULL, in->zone, "the service %s is outside the zone",
-                      dns_name_to_text(in->name.wire, name));
+                      dns_name_to_text(name.wire, text));
         return;
     }
     if (b->nodes[node].zone != in->zone) {
         const struct dns_name *inner = &b->zones[b->nodes[node].zone].name;
         tree__finding(b, DIAG_ERROR, NULL, in->zone, "the service %s belongs to the zone %s",
-                      dns_name_to_text(in->name.wire, name), dns_name_to_text(inner->wire, other));
+                      dns_name_to_text(name.wire, text), dns_name_to_text(inner->wire, other));
         return;
     }
-    node = node_intern(b, node, in->name.wire, in->name.len, at);
+    node = node_intern(b, node, name.wire, name.len, at);
     if (node == ZONE_NONE)
         return;
     if (b->nodes[node].service != ZONE_NONE)
         tree__finding(b, DIAG_ERROR, NULL, in->zone, "the service %s is there twice",
-                      dns_name_to_text(in->name.wire, name));
+                      dns_name_to_text(name.wire, text));
     b->nodes[node].service = service;
 }
 

@@ -30,6 +30,13 @@ static void ranges_are_kept(void **state)
                            "\"weight\": 1000001}]"),
                    "service s.z: weight 1000001 is not accepted: give 0 to 1000000");
     import_refused(SERVICE("\"endpoints\": [{\"region\": \"eu\", \"address\": \"192.0.2.1\", "
+                           "\"weight\": 4294967296}]"),
+                   "services[0].endpoints[0].weight: 4294967296 is not accepted: give 0 to "
+                   "1000000");
+    import_refused(SERVICE("\"endpoints\": [{\"region\": \"eu\", \"address\": \"192.0.2.1\", "
+                           "\"priority\": 65537}]"),
+                   "services[0].endpoints[0].priority: 65537 is not accepted: give 1 to 1000");
+    import_refused(SERVICE("\"endpoints\": [{\"region\": \"eu\", \"address\": \"192.0.2.1\", "
                            "\"priority\": 0}]"),
                    "service s.z: priority 0 is not accepted: give 1 to 1000");
     import_refused(SERVICE("\"degrade\": 0.6"),

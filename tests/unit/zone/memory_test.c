@@ -61,10 +61,10 @@ static enum err load_and_build(struct arena *arena, struct zone_tree *tree, stru
         return e;
     struct zone_input zone = {.name = name, .records = records};
     struct zone_service_input services[50];
+    char names[50][64];
     for (int i = 0; i < 50; i++) {
-        char text[64];
-        sprintf(text, "s%d.services.gslb.example", i);
-        services[i] = (struct zone_service_input){nm(text), 0};
+        sprintf(names[i], "s%d.services.gslb.example", i);
+        services[i] = (struct zone_service_input){names[i], 0};
     }
     return zone_tree_build(&zone, 1, services, 50, arena, tree, diag);
 }

@@ -83,8 +83,8 @@ struct zone_input {
     bool unready, stale; /* for struct zone_apex */
 };
 struct zone_service_input {
-    struct dns_name name;
-    uint32_t zone; /* index into the inputs */
+    const char *name; /* a valid one, as text */
+    uint32_t zone;    /* index into the inputs */
 };
 
 enum err zone_tree_build(const struct zone_input *zones, size_t zones_n,
