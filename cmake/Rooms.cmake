@@ -8,6 +8,21 @@ function(meridian_room name)
   target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include
                                      PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ROOM_LINK} PRIVATE meridian_flags ${ROOM_PRIVATE})
+  if(MERIDIAN_LTO AND name IN_LIST hot_rooms)
+    target_compile_options(${name} PRIVATE -flto -ffat-lto-objects)
+  endif()
+endfunction()
+
+# A program that answers: the rooms of the hot path are optimised as one. Their objects hold machine
+# code as well, so that everything else links as quickly as ever.
+if(MERIDIAN_LTO)
+  add_link_options(-fno-lto)
+endif()
+set(hot_rooms base dns geo zone steer answer)
+function(meridian_answers name)
+  if(MERIDIAN_LTO)
+    target_link_options(${name} PRIVATE -flto -flto-partition=one)
+  endif()
 endfunction()
 
 # meridian_label(TEST ...): the tier, for ctest -L: the folder of tests/ that we are in.

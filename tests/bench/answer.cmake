@@ -1,2 +1,3 @@
 add_executable(answer_bench ${CMAKE_CURRENT_SOURCE_DIR}/answer_bench.c)
 target_link_libraries(answer_bench PRIVATE meridian_flags answer snapshot config)
+meridian_answers(answer_bench)
