@@ -74,6 +74,17 @@ static bool same_address(const struct model_endpoint *a, const struct model_endp
            (a->ip.family || strcmp(a->address, b->address) == 0);
 }
 
+#define REGIONS_AT_HAND 8
+
+/* Names are mostly the region's own text, which is told by where it lies. */
+static int region_of(struct validation *v, const struct model_service *s, const char *name)
+{
+    for (uint32_t i = 0; i < v->m->regions_n && i < REGIONS_AT_HAND; i++)
+        if (v->m->regions[i].name == name)
+            return (int)i;
+    return validate__region_named(v, "service", s->name, name);
+}
+
 static void endpoint(struct validation *v, struct facts *f, uint32_t i)
 {
     const struct model_service *s = f->s;
@@ -81,7 +92,7 @@ static void endpoint(struct validation *v, struct facts *f, uint32_t i)
     char canonical[MODEL_HOST_TEXT_MAX];
     uint8_t type = e->ip.family == 4 ? TYPE_A : e->ip.family == 6 ? TYPE_AAAA : TYPE_HOST;
     if (!i || e->region != e[-1].region)
-        f->region_last = validate__region_named(v, "service", s->name, e->region);
+        f->region_last = region_of(v, s, e->region);
     int region = f->region_last;
     if (region >= 0) {
         f->region[region] |= type;
