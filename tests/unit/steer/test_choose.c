@@ -1,6 +1,7 @@
 /* The chooser's rules one by one: weights, drains, types, many answers. */
 #include "lab.h"
 
+#include "base/check.h"
 #include "dns/types.h"
 
 #include <stdio.h>
@@ -256,6 +257,65 @@ static void all_keeps_a_region_s_share_of_clients_and_no_guests_go_to_a_part(voi
     lab_close(&l);
 }
 
+/* A region of n addresses weighing 10, 20, 30, 10, … */
+static void open_group(struct lab *l, unsigned n)
+{
+    char list[8192] = "[", json[9000];
+    for (unsigned i = 0; i < n; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list),
+                 "%s{'region':'eu','address':'192.0.2.%u','weight':%u}", i ? "," : "", i + 1,
+                 10 * (i % 3 + 1));
+    snprintf(json, sizeof json,
+             "{" LAB_ZONE "'regions':[{'name':'eu'}],'services':[{'name':'w.g.test','policy':"
+             "'weighted','endpoints':%s]}]}",
+             list);
+    lab_open(l, json);
+}
+
+static void draw(struct lab *l, bool hashed, double share[64])
+{
+    enum { N = 20000 };
+    struct answer_plan p;
+    memset(share, 0, 64 * sizeof *share);
+    for (uint32_t i = 0; i < N; i++) {
+        lab_decide(
+            l, &(struct lab_question){.name = "w.g.test", .type = DNS_A, .net = lab_client(i)}, &p);
+        assert_int_equal(p.steer.n, 1);
+        assert_int_equal(p.steer.hashed, hashed);
+        share[p.steer.endpoint[0]] += 1.0 / N;
+    }
+}
+
+/* Groups above a size are looked at another way: nobody may tell. */
+static void a_group_of_any_size_is_drawn_by_weight(void **state)
+{
+    (void)state;
+    static const unsigned sizes[] = {2, 15, 16, 17, 40};
+    for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+        struct lab l;
+        double share[64], half[64], sum = 0;
+        unsigned n = sizes[k];
+        for (unsigned i = 0; i < n; i++)
+            sum += 10 * (i % 3 + 1);
+        open_group(&l, n);
+        draw(&l, false, share);
+        lab_set_endpoint(&l, "w.g.test", "192.0.2.2", 0);
+        draw(&l, false, half); /* nobody stays at a dead one, whatever the hash */
+        assert_true(half[lab_endpoint(&l, "w.g.test", "192.0.2.2")] == 0);
+        lab_set_endpoint(&l, "w.g.test", "192.0.2.2", 0.5);
+        draw(&l, true, half);
+        for (unsigned i = 0; i < n; i++) {
+            char address[32];
+            snprintf(address, sizeof address, "192.0.2.%u", i + 1);
+            uint32_t at = lab_endpoint(&l, "w.g.test", address);
+            assert_near(share[at], 10 * (i % 3 + 1) / sum, 0.012);
+            if (i == 1)
+                assert_near(half[at], 20 / sum / 2, 0.012);
+        }
+        lab_close(&l);
+    }
+}
+
 static void the_reason_is_told(void **state)
 {
     (void)state;
@@ -295,6 +355,7 @@ int main(void)
         cmocka_unit_test(all_gives_every_live_endpoint_of_the_first_group_in_any_order),
         cmocka_unit_test(answers_bounds_all_and_every_member_gets_its_turn),
         cmocka_unit_test(all_keeps_a_region_s_share_of_clients_and_no_guests_go_to_a_part),
+        cmocka_unit_test(a_group_of_any_size_is_drawn_by_weight),
         cmocka_unit_test(the_reason_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
