@@ -147,6 +147,7 @@ static void adopt_site(struct health *h, const struct health *old, const struct 
     struct mover_rules a = health__service_rules(h, h->cfg.site[j->site].service);
     struct mover_rules b = health__service_rules(old, old->cfg.site[from->site].service);
     take_mover(h, &j->m, &from->m, !same_rules(a, b));
+    j->out = from->out;
     j->evidence = from->evidence;
     j->evidence_rule = from->evidence_rule;
     j->rate_target = from->rate_target;
@@ -176,6 +177,7 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     struct mover_rules b = health__service_rules(old, health__service_of(old, endpoint));
     struct judged *j = health__judged(h, health__site_of(h, e));
     take_mover(h, &p->m, &from->m, !same_rules(a, b));
+    p->out = from->out;
     p->observed = from->observed;
     p->streak_ok = from->streak_ok;
     p->streak = from->streak;
@@ -229,6 +231,7 @@ static void adopt_region(struct health *h, const struct health *old, uint32_t re
         return;
     const struct region *from = &old->region[region];
     take_mover(h, &h->region[r].m, &from->m, !same_rules(h->region[r].rules, from->rules));
+    h->region[r].out = from->out;
     h->region[r].order = take_order(h, old, from->order);
     h->region[r].note = take_note(h, old, from->note);
 }

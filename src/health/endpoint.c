@@ -133,13 +133,21 @@ static void observe(struct health *h, struct probed *p, enum health_observed to,
 {
     uint8_t was = p->observed;
     uint32_t before = p->m.avail;
+    char flaps[FLAP_TEXT_MAX] = "";
+    if (to == HEALTH_OBSERVED_DOWN && before > 0) { /* as the mover will have it in a moment */
+        struct mover_rules r = health__service_rules(h, health__service_of(h, p->endpoint));
+        struct mover m = p->m;
+        health__flap_falls(&m, &r, h->now_ms);
+        health__flap_text(&m, flaps);
+    }
+    health__outage_set(&p->out, to == HEALTH_OBSERVED_DOWN, h->now_ms);
     p->observed = (uint8_t)to;
     p->restored = false;
     p->note = 0;
     struct health_event *e = health__event(
         h, HEALTH_EVENT_ENDPOINT, level, health__place_endpoint(h, p->endpoint), rule,
-        "%s %s -> %s rule=%s cause=\"%s\"", config_of(h, p)->address, health__observed_name(was),
-        health__observed_name(p->observed), health__rule_name(rule), cause);
+        "%s %s -> %s rule=%s cause=\"%s\"%s", config_of(h, p)->address, health__observed_name(was),
+        health__observed_name(p->observed), health__rule_name(rule), cause, flaps);
     e->before = before;
     e->after = to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before;
     changed(h, p);

@@ -144,6 +144,7 @@ static void start_endpoints(struct health *h)
         p->witness_ms = NEVER_MS;
         p->last_started_ms = INT64_MIN / 2;
         health__mover_init(&p->m, h->wall_ms);
+        health__outage_init(&p->out);
         h->region[health__region_of(h, i)].probed_n++;
         if (h->cfg.endpoint[i].timeout_ms > h->timeout_ms_max)
             h->timeout_ms_max = h->cfg.endpoint[i].timeout_ms;
@@ -164,6 +165,7 @@ static void start_sites(struct health *h)
         j->bucket_ms = bucket_ms > INT32_MAX ? INT32_MAX : (uint32_t)bucket_ms;
         j->bucket = h->now_ms / j->bucket_ms;
         health__mover_init(&j->m, h->wall_ms);
+        health__outage_init(&j->out);
         h->region[h->cfg.site[i].region].judged_n++;
     }
 }
@@ -180,6 +182,7 @@ static void start(struct health *h)
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         h->region_word[i] = AVAIL_FULL;
         health__mover_init(&h->region[i].m, h->wall_ms);
+        health__outage_init(&h->region[i].out);
         health__region_rules(h, i);
         h->regions_probed_n += h->region[i].probed_n > 0;
     }

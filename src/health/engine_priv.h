@@ -27,6 +27,10 @@
 #define RAMP_FLOOR (AVAIL_FULL / 10u + 1u) /* 10 % */
 #define HOLD_MS_MIN 30000
 #define REGION_HOLD_MS_MAX 300000
+#define FLAP_QUIET_MS 600000         /* ten minutes: a return within them of the fall is a flap */
+#define FLAP_HOLD_TIMES_MAX 16       /* a damped hold is at most so many holds, */
+#define FLAP_HOLD_MS_MAX 3600000     /* and an hour, where the hold itself is not longer */
+#define FLAP_CLIMB (AVAIL_FULL / 4u) /* less of a way back is not a return */
 #define NEVER_MS INT64_MAX
 
 enum rule {
@@ -59,6 +63,17 @@ struct mover {              /* one availability: down at once, up after hold and
     int64_t ramp_at_ms;
     int64_t good_since_ms; /* since when target is above avail; NEVER_MS when it is not */
     int64_t since_wall_ms;
+    /* flap damping */
+    uint32_t flaps;      /* falls in a row, the first one included */
+    uint32_t trough;     /* where the last return began */
+    int64_t held_ms;     /* length of the last hold; 0 none yet */
+    int64_t fell_ms;     /* the last move down */
+    int64_t returned_ms; /* when the return since then began; NEVER_MS none */
+};
+struct outage { /* what has been observed to be down, however short */
+    uint32_t falls;
+    int64_t down_ms;  /* of those that are over */
+    int64_t since_ms; /* of the one that is not; NEVER_MS */
 };
 struct mover_rules {
     int64_t ramp_ms, hold_ms, after_ms;
@@ -92,6 +107,7 @@ struct probed { /* an endpoint with a probe */
     uint32_t prev, next; /* 1-based, in its region's list */
     uint32_t latency_us;
     uint32_t note;
+    struct outage out;
     struct mover m;
     struct window w;
 };
@@ -99,6 +115,7 @@ struct probed { /* an endpoint with a probe */
 struct judged { /* a site with at least one probed endpoint */
     uint32_t site;
     struct mover m;
+    struct outage out;
     uint32_t evidence;    /* what evidence wants before the safety rules */
     uint32_t rate_target; /* the error rate's share in that */
     uint8_t evidence_rule;
@@ -127,6 +144,7 @@ struct order {     /* a person's word on an endpoint or region */
 
 struct region {
     struct mover m;
+    struct outage out;
     struct mover_rules rules;
     uint32_t order; /* 1-based; 0 none */
     uint32_t zero_n, judged_n;
@@ -244,6 +262,20 @@ bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t t
                         int64_t now_ms, int64_t *due_ms);
 void health__mover_lift(struct mover *m, uint32_t to); /* by a person's word */
 bool health__mover_moving(const struct mover *m, int64_t now_ms);
+
+/* flap.c */
+void health__flap_init(struct mover *m);
+void health__flap_returns(struct mover *m, int64_t at_ms);
+/* Before a move down to target: counts it, and returns the hold that follows. */
+int64_t health__flap_falls(struct mover *m, const struct mover_rules *r, int64_t now_ms);
+uint32_t health__flap_count(const struct mover *m, int64_t now_ms); /* 0 when it is quiet */
+#define FLAP_TEXT_MAX 64
+/* " hold=2m flaps=3", or "" for a fall of its own. */
+const char *health__flap_text(const struct mover *m, char out[FLAP_TEXT_MAX]);
+void health__outage_init(struct outage *o);
+void health__outage_set(struct outage *o, bool down, int64_t now_ms);
+struct health_outages health__outages(const struct outage *o, const struct mover *m,
+                                      int64_t now_ms);
 
 /* window.c */
 double health__wilson_low(uint32_t fail, uint32_t n);

@@ -74,17 +74,21 @@ struct health_event *health__event(struct health *h, enum health_event_kind kind
 void health__event_waits(struct health *h, struct place at, enum log_level level,
                          const struct mover *m, const struct mover_rules *r)
 {
-    char span[TIME_TEXT_MAX], by[64];
+    char span[TIME_TEXT_MAX], by[64], flaps[24] = "";
+    int64_t hold_ms = m->held_ms ? m->held_ms : r->hold_ms;
     if (m->wait == WAIT_HOLD)
-        snprintf(by, sizeof by, "hold(%s)", duration_format(r->hold_ms, span));
+        snprintf(by, sizeof by, "hold(%s)", duration_format(hold_ms, span));
     else if (m->wait == WAIT_AFTER)
         snprintf(by, sizeof by, "failback(after %s)", duration_format(r->after_ms, span));
     else
         snprintf(by, sizeof by, "failback(hold)");
+    if (m->wait == WAIT_HOLD && m->flaps > 1)
+        snprintf(flaps, sizeof flaps, " flaps=%u", m->flaps);
     const char *address = at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
-    struct health_event *e = health__event(
-        h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD, "%s%shold %.2f would=%.2f blocked-by=%s",
-        address, *address ? " " : "", avail_to_double(m->avail), avail_to_double(m->target), by);
+    struct health_event *e =
+        health__event(h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD,
+                      "%s%shold %.2f would=%.2f blocked-by=%s%s", address, *address ? " " : "",
+                      avail_to_double(m->avail), avail_to_double(m->target), by, flaps);
     e->before = m->avail;
     e->after = m->avail;
 }

@@ -65,13 +65,13 @@ static void say_moved(struct health *h, uint32_t region, uint32_t before)
     double was = avail_to_double(before), is = avail_to_double(r->m.avail);
     const struct order *o = health__region_order(h, region);
     const char *masked = o && o->state == HEALTH_UP ? " in-effect=1.00" : "";
-    char span[TIME_TEXT_MAX];
+    char span[TIME_TEXT_MAX], flaps[FLAP_TEXT_MAX];
     struct health_event *e;
     if (r->m.rule == RULE_REGION)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_REGION,
-            "availability %.2f -> %.2f rule=region cause=\"%u of %u services down\"%s", was, is,
-            r->zero_n, r->judged_n, masked);
+            "availability %.2f -> %.2f rule=region cause=\"%u of %u services down\"%s%s", was, is,
+            r->zero_n, r->judged_n, health__flap_text(&r->m, flaps), masked);
     else
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region),
                           RULE_RAMP,
@@ -96,6 +96,7 @@ void health__region_judge(struct health *h, uint32_t region)
     }
     if (r->m.wait != WAIT_NONE && r->m.wait != waited)
         health__event_waits(h, health__place_region(region), LOG_INFO, &r->m, &r->rules);
+    health__outage_set(&r->out, most || (r->judged_n && r->zero_n == r->judged_n), h->now_ms);
     const struct order *o = health__region_order(h, region);
     set_moving(h, region,
                health__mover_moving(&r->m, h->now_ms) || health__order_moving(o, h->now_ms));

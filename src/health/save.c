@@ -96,6 +96,8 @@ static void restore_region(struct health *h, const struct health_saved *s)
         if (strcmp(h->cfg.region[i].name, s->region) != 0)
             continue;
         take_back(h, &h->region[i].m, s);
+        if (s->observed == HEALTH_OBSERVED_DOWN)
+            h->region[i].out.since_ms = h->now_ms;
         h->region[i].note = health__note(h, s->why);
         health__region_publish(h, i);
         /* Its sites are being restored as well: judge when they are. */
@@ -112,6 +114,8 @@ static void restore_endpoint(struct health *h, struct probed *p, const struct he
                                                       : HEALTH_OBSERVED_UNKNOWN;
     if (p->observed == HEALTH_OBSERVED_DOWN)
         p->m.avail = AVAIL_NONE;
+    if (p->observed == HEALTH_OBSERVED_DOWN)
+        p->out.since_ms = h->now_ms; /* it fell in an earlier life */
     p->restored = p->observed != HEALTH_OBSERVED_DOWN;
     p->note = health__note(h, s->why);
     health__endpoint_recount(h, p->endpoint);
@@ -135,6 +139,8 @@ static void restore_below(struct health *h, const struct health_saved *s)
         return;
     take_back(h, &j->m, s);
     j->restored = true;
+    if (s->observed == HEALTH_OBSERVED_DOWN)
+        j->out.since_ms = h->now_ms;
     j->observed_saved = s->observed <= HEALTH_OBSERVED_DOWN ? s->observed : HEALTH_OBSERVED_UNKNOWN;
     j->rate_target = j->evidence = j->m.avail;
     j->note = health__note(h, s->why);

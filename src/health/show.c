@@ -33,7 +33,7 @@ static void say_order(char out[HEALTH_TEXT_MAX], const struct order *o)
 static bool say_return(const struct health *h, char out[HEALTH_TEXT_MAX], const struct mover *m,
                        const struct mover_rules *r)
 {
-    char span[TIME_TEXT_MAX];
+    char span[TIME_TEXT_MAX], flaps[32] = "";
     int64_t from = m->hold_until_ms;
     if (m->target <= m->avail)
         return false;
@@ -50,8 +50,10 @@ static bool say_return(const struct health *h, char out[HEALTH_TEXT_MAX], const 
     if (m->wait == WAIT_NONE)
         return false;
     int64_t left_s = (from - h->now_ms + 999) / 1000;
-    say(out, "good again, %s for %s", m->wait == WAIT_AFTER ? "failback after waits" : "held",
-        duration_format_rough((left_s < 0 ? 0 : left_s) * 1000, span));
+    if (m->wait == WAIT_HOLD && m->flaps > 1)
+        snprintf(flaps, sizeof flaps, ", %u falls in a row", m->flaps);
+    say(out, "good again, %s for %s%s", m->wait == WAIT_AFTER ? "failback after waits" : "held",
+        duration_format_rough((left_s < 0 ? 0 : left_s) * 1000, span), flaps);
     return true;
 }
 
@@ -105,6 +107,7 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
         out->streak = p->streak;
         out->streak_ok = p->streak_ok;
         out->latency_us = p->latency_us;
+        out->outages = health__outages(&p->out, &p->m, h->now_ms);
         snprintf(out->last, sizeof out->last, "%s", h->last[p - h->probed]);
         endpoint_why(h, p, out->why);
     }
@@ -171,6 +174,7 @@ void health_site_show(const struct health *h, uint32_t site, struct health_site_
         out->error_rate = j->n ? (double)j->fail / j->n : 0;
         out->error_rate_low = health__wilson_low(j->fail, j->n);
         out->since_wall_ms = j->m.since_wall_ms;
+        out->outages = health__outages(&j->out, &j->m, h->now_ms);
         site_why(h, j, out->why);
         out->moving |= j->moving;
     }
@@ -229,6 +233,7 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
         out->observed = HEALTH_OBSERVED_DOWN;
     out->effective = h->region_word[region] & HEALTH_WORD_AVAIL;
     out->since_wall_ms = r->m.since_wall_ms;
+    out->outages = health__outages(&r->out, &r->m, h->now_ms);
     if (r->note)
         say(out->why, "%s", h->note[r->note]);
     else if (r->m.target == AVAIL_NONE)

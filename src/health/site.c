@@ -174,23 +174,25 @@ static void say_moved(struct health *h, struct judged *j, uint32_t before)
     double was = avail_to_double(before), is = avail_to_double(j->m.avail);
     const struct order *o = health__region_order(h, at.region);
     const char *masked = o && o->state == HEALTH_UP ? " in-effect=1.00" : "";
-    char span[TIME_TEXT_MAX];
+    char span[TIME_TEXT_MAX], flaps[FLAP_TEXT_MAX];
+    health__flap_text(&j->m, flaps);
     struct health_event *e;
     if (j->m.rule == RULE_FALL)
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_FALL,
-                          "availability %.2f -> %.2f rule=fall cause=\"no endpoint up\"%s", was, is,
-                          masked);
+                          "availability %.2f -> %.2f rule=fall cause=\"no endpoint up\"%s%s", was,
+                          is, flaps, masked);
     else if (j->m.rule == RULE_PANIC)
-        e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_PANIC,
-                          "availability %.2f -> %.2f rule=panic cause=\"%u of %u endpoints up\"%s",
-                          was, is, j->up_n, j->on_n, masked);
+        e = health__event(
+            h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_PANIC,
+            "availability %.2f -> %.2f rule=panic cause=\"%u of %u endpoints up\"%s%s", was, is,
+            j->up_n, j->on_n, flaps, masked);
     else if (j->m.rule == RULE_DEGRADE)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_DEGRADE,
             "availability %.2f -> %.2f rule=degrade cause=\"error rate %.1f%%, at least %.1f%%\" "
-            "window=%llds n=%u/%u%s",
+            "window=%llds n=%u/%u%s%s",
             was, is, j->n ? 100.0 * j->fail / j->n : 0, 100 * health__wilson_low(j->fail, j->n),
-            (long long)j->bucket_ms * WINDOW_BUCKETS / 1000, j->fail, j->n, masked);
+            (long long)j->bucket_ms * WINDOW_BUCKETS / 1000, j->fail, j->n, flaps, masked);
     else if (j->m.rule == RULE_OVERRIDE)
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_OVERRIDE,
                           "availability %.2f -> %.2f rule=override cause=\"an endpoint set up\"%s",
@@ -231,6 +233,7 @@ void health__site_judge(struct health *h, uint32_t site)
                        h->cfg.site[site].service);
     health__site_publish(h, site);
     health__timer_set(h, h->cfg.endpoints_n + site, due);
+    health__outage_set(&j->out, health__site_observed(h, j) == HEALTH_OBSERVED_DOWN, h->now_ms);
     health__region_count(h, j);
 }
 

@@ -51,6 +51,13 @@ static void put_state(json_t *o, enum health_observed observed, uint32_t effecti
     put_text(o, "why", why[0] ? why : "-");
 }
 
+static void put_outages(json_t *o, const struct health_outages *out)
+{
+    set_new(o, "falls", json_integer(out->falls));
+    set_new(o, "down_ms", json_integer(out->down_ms));
+    set_new(o, "flaps", json_integer(out->flaps));
+}
+
 /* What the services that a region has make of it: the mean of their sites' effective
  * availabilities, the worst thing observed, and the reason of the worst site. */
 struct region_sum {
@@ -127,6 +134,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
               v.latency_us, own ? v.why : sum.why);
     set_new(o, "error_rate", json_real(sum.error_rate));
     put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
+    put_outages(o, &v.outages);
     return o;
 }
 
@@ -151,6 +159,7 @@ static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model
     put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
     put_time(o, v.since_wall_ms);
     put_text(o, "last", v.last);
+    put_outages(o, &v.outages);
     return o;
 }
 
@@ -179,6 +188,7 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
     set_new(o, "error_rate", json_real(v.error_rate));
     set_new(o, "samples", json_integer(v.samples));
     put_time(o, v.since_wall_ms);
+    put_outages(o, &v.outages);
     set_new(o, "endpoints", endpoints);
     return o;
 }

@@ -35,11 +35,17 @@ struct truth { /* how an endpoint really is */
     uint32_t streak;
     bool streak_ok, witnessed, streak_real;
     int64_t first_fail, promise_at; /* INT64_MAX: no promise runs */
+    uint32_t falls;                 /* and how long it has been down, by the events */
+    int64_t down_ms, down_since;    /* INT64_MAX: it is not */
 };
 
 struct item { /* one availability as the events tell it */
     uint32_t avail;
     int64_t down_at, up_at;
+    /* flap damping, told from the events alone; vague: too near a limit to tell */
+    uint32_t flaps, trough;
+    int64_t held, returned_at; /* returned_at: INT64_MAX none since the last move down */
+    bool vague;
 };
 
 struct sim {
@@ -79,7 +85,7 @@ struct sim {
     int64_t site_real_fail[SITES_MAX]; /* by key */
     uint32_t endpoint_board[IDS_MAX], site_board[SITES_MAX], region_board[REGIONS_MAX];
     uint32_t ttl_board[SERVICES_MAX];
-    uint64_t hash, events, falls, degrades, isolations;
+    uint64_t hash, events, falls, degrades, isolations, flaps;
     char failure[512];
 };
 
@@ -128,6 +134,8 @@ void sim_fault_run(struct sim *s);
 void sim_check_board_reset(struct sim *s);
 void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t started);
 void sim_check_crash(struct sim *s, uint32_t id);
+void sim_check_item_init(struct item *it);
+void sim_check_forget_flaps(struct sim *s); /* a new life of the engine */
 void sim_check_forget_streaks(struct sim *s);
 void sim_check_cancel_promises(struct sim *s);
 void sim_check_step(struct sim *s); /* after each call into the engine */

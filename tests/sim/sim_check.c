@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void sim_check_board_reset(struct sim *s)
@@ -96,6 +97,80 @@ static uint32_t key_of(const uint32_t *number_of, uint32_t number, uint32_t n)
     return HEALTH_NONE;
 }
 
+void sim_check_item_init(struct item *it)
+{
+    *it = (struct item){.avail = AVAIL_FULL,
+                        .down_at = INT64_MIN / 2,
+                        .up_at = INT64_MIN / 2,
+                        .returned_at = INT64_MAX};
+}
+
+static void forget_flaps(struct item *it, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        it[i].flaps = 0;
+        it[i].vague = false;
+        it[i].returned_at = INT64_MAX;
+    }
+}
+
+/* The counts begin anew; what is down then is so still, and did not fall. */
+void sim_check_forget_flaps(struct sim *s)
+{
+    forget_flaps(s->endpoint_item, s->ids);
+    forget_flaps(s->site_item, s->services * s->regions);
+    forget_flaps(s->region_item, s->regions);
+    for (uint32_t i = 0; i < s->ids; i++) {
+        struct truth *t = &s->t[i];
+        t->falls = 0;
+        t->down_ms = 0;
+        if (t->down_since != INT64_MAX)
+            t->down_since = s->now;
+    }
+}
+
+#define QUIET_MS 600000
+#define VAGUE_MS 20000 /* a return begins before its first event */
+
+static bool near(int64_t a, int64_t b)
+{
+    return a > b - VAGUE_MS && a < b + VAGUE_MS;
+}
+
+/* The rule of docs/failover.md, "Flap damping", once more. */
+static void mirror_fall(struct sim *s, struct item *it, const struct health_event *e,
+                        int64_t hold_ms)
+{
+    bool back = it->returned_at != INT64_MAX;
+    int64_t from = back ? it->returned_at : it->down_at;
+    int64_t still = it->held > QUIET_MS ? it->held : QUIET_MS;
+    int64_t soon = it->down_at + (it->held > QUIET_MS ? it->held : QUIET_MS);
+    bool far = it->trough == 0 || e->before - it->trough >= AVAIL_FULL / 4;
+    bool vague = it->flaps && (near(s->now - from, still) || (back && near(it->returned_at, soon)));
+    if (s->now - from > still) {
+        it->flaps = 0;
+        it->vague = false;
+    }
+    it->vague |= vague;
+    if (it->flaps == 0)
+        it->flaps = 1;
+    else if (back && it->returned_at <= soon && far)
+        it->flaps++;
+    int64_t most = 16 * hold_ms < 3600000 ? 16 * hold_ms : 3600000;
+    if (most < hold_ms)
+        most = hold_ms;
+    it->held = hold_ms;
+    for (uint32_t i = 1; i < it->flaps && it->held < most && !it->vague; i++)
+        it->held *= 2;
+    it->held = it->held < most ? it->held : most;
+    it->returned_at = INT64_MAX;
+    const char *said = strstr(e->text, " flaps=");
+    uint32_t flaps = said ? (uint32_t)strtoul(said + 7, NULL, 10) : 1;
+    s->flaps += flaps > 1;
+    if (!it->vague && flaps != it->flaps)
+        sim_fail(s, "%u falls in a row, and the log says %u: %s", it->flaps, flaps, e->text);
+}
+
 struct mover_bounds {
     int64_t hold_ms, ramp_ms;
 };
@@ -182,19 +257,43 @@ static void check_move(struct sim *s, const struct health_event *e)
     if (e->before == e->after || (way < 0.0499 && e->after != 0 && e->after != AVAIL_FULL))
         sim_fail(s, "a change inside the dead band: %s", e->text);
     if (e->after < e->before) {
+        mirror_fall(s, it, e, b.hold_ms);
         it->down_at = it->up_at = s->now;
         it->avail = e->after;
         return;
     }
-    if (s->now - it->down_at < b.hold_ms)
+    int64_t held = it->held > b.hold_ms ? it->held : b.hold_ms;
+    if (s->now - it->down_at < held)
         sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
-                 (long long)(s->now - it->down_at), (long long)b.hold_ms, e->text);
+                 (long long)(s->now - it->down_at), (long long)held, e->text);
+    if (it->returned_at == INT64_MAX) {
+        it->returned_at = s->now;
+        it->trough = e->before;
+    }
     double from = avail_to_double(e->before) > 0.1 ? avail_to_double(e->before) : 0.1;
     double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / (double)b.ramp_ms + 0.001 : 1;
     if (avail_to_double(e->after) > most + 0.001)
         sim_fail(s, "faster than the ramp: %s", e->text);
     it->up_at = s->now;
     it->avail = e->after;
+}
+
+/* Every outage is counted, to the millisecond. */
+static void check_outages(struct sim *s, const struct health_event *e)
+{
+    struct truth *t = &s->t[sim_config(s)->id_of[e->endpoint]];
+    struct health_endpoint_view v;
+    health_endpoint_show(s->h, e->endpoint, &v);
+    if (strstr(e->text, "-> down")) {
+        t->falls++;
+        t->down_since = s->now;
+    } else if (t->down_since != INT64_MAX) {
+        t->down_ms += s->now - t->down_since;
+        t->down_since = INT64_MAX;
+    }
+    if (v.outages.falls != t->falls || v.outages.down_ms != t->down_ms)
+        sim_fail(s, "%u falls and %lld ms down, counted as %u and %lld: %s", t->falls,
+                 (long long)t->down_ms, v.outages.falls, (long long)v.outages.down_ms, e->text);
 }
 
 static void check_event(struct sim *s, const struct health_event *e)
@@ -207,6 +306,8 @@ static void check_event(struct sim *s, const struct health_event *e)
                e->region == HEALTH_NONE ? "-" : sim_config(s)->region[e->region].name, e->text);
     if (e->kind == HEALTH_EVENT_ISOLATED)
         s->isolations++;
+    if (e->kind == HEALTH_EVENT_ENDPOINT && !s->hash_only)
+        check_outages(s, e);
     if (e->kind == HEALTH_EVENT_ENDPOINT && strstr(e->text, "-> down")) {
         check_fall(s, e);
         if (e->before > 0)

@@ -39,7 +39,7 @@ static void run(struct sim *s, uint64_t seed, bool verbose, bool hash_only)
 }
 
 struct totals {
-    uint64_t events, falls, degrades, isolations;
+    uint64_t events, falls, degrades, isolations, flaps;
 };
 
 static bool seed_passes(uint64_t seed, struct totals *t)
@@ -51,6 +51,7 @@ static bool seed_passes(uint64_t seed, struct totals *t)
     t->falls += a.falls;
     t->degrades += a.degrades;
     t->isolations += a.isolations;
+    t->flaps += a.flaps;
     if (!a.failure[0] && a.hash != b.hash)
         snprintf(a.failure, sizeof a.failure, "the same seed gave another log");
     if (a.failure[0])
@@ -106,11 +107,12 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < n && failed < 10; i++)
         failed += !seed_passes(first + i, &t);
     printf("%llu seeds from %llu: %llu failed; %llu events, %llu falls, %llu degrades, "
-           "%llu isolated\n",
+           "%llu isolated, %llu flaps\n",
            (unsigned long long)n, (unsigned long long)first, (unsigned long long)failed,
            (unsigned long long)t.events, (unsigned long long)t.falls,
-           (unsigned long long)t.degrades, (unsigned long long)t.isolations);
+           (unsigned long long)t.degrades, (unsigned long long)t.isolations,
+           (unsigned long long)t.flaps);
     /* A run in which nothing happened has tested nothing. */
-    bool idle = n >= 100 && (!t.falls || !t.degrades || !t.isolations);
+    bool idle = n >= 100 && (!t.falls || !t.degrades || !t.isolations || !t.flaps);
     return failed || idle ? 1 : 0;
 }

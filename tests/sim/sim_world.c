@@ -131,12 +131,13 @@ void sim_world_init(struct sim *s, uint64_t seed)
         snprintf(s->names[2][i], 32, "10.%u.%u.%u", id_service(s, i) & 255u, id_region(s, i) & 255u,
                  i % s->per_site & 255u);
         s->t[i].present = true;
+        s->t[i].down_since = INT64_MAX;
         s->t[i].promise_at = INT64_MAX;
     }
     configure(s, sim_config(s));
     s->h = engine(s);
     for (uint32_t i = 0; i < IDS_MAX; i++)
-        s->endpoint_item[i] = (struct item){AVAIL_FULL, INT64_MIN / 2, INT64_MIN / 2};
+        sim_check_item_init(&s->endpoint_item[i]);
     for (uint32_t i = 0; i < SITES_MAX; i++) {
         s->site_item[i] = s->endpoint_item[0];
         s->site_real_fail[i] = INT64_MIN / 2;
@@ -201,7 +202,10 @@ void sim_reconfigure(struct sim *s)
         t->streak = 0;
         t->wish_at = t->promise_at = INT64_MAX;
         t->regular_at = s->now + rng_below(&s->rng, s->proto.interval_ms);
-        s->endpoint_item[id] = (struct item){AVAIL_FULL, INT64_MIN / 2, INT64_MIN / 2};
+        t->falls = 0;
+        t->down_ms = 0;
+        t->down_since = INT64_MAX;
+        sim_check_item_init(&s->endpoint_item[id]);
     } else if (!same) {
         uint32_t v = rng_below(&s->rng, s->services);
         s->service_proto[v].ramp_ms = s->service_proto[v].ramp_ms == 20000 ? 60000 : 20000;
@@ -259,6 +263,7 @@ void sim_restart(struct sim *s)
         s->t[i].regular_at = s->now + rng_below(&s->rng, s->proto.interval_ms);
     }
     sim_check_forget_streaks(s);
+    sim_check_forget_flaps(s);
     sim_check_board_reset(s);
     sim_check_step(s);
 }

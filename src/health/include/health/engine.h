@@ -173,6 +173,11 @@ enum health_observed {
     HEALTH_OBSERVED_DEGRADED,
     HEALTH_OBSERVED_DOWN
 };
+struct health_outages { /* of what was observed down, however short; they only grow */
+    uint32_t falls;
+    int64_t down_ms; /* the outage that lasts included */
+    uint32_t flaps;  /* falls in a row, for the hold (docs/failover.md); 0 when it is quiet */
+};
 struct health_endpoint_view {
     enum health_override set;
     enum health_observed observed;
@@ -184,6 +189,7 @@ struct health_endpoint_view {
     char why
         [HEALTH_TEXT_MAX]; /* "3 failures in a row: timeout after 2000 ms", "ana until …: reason", "-" */
     char last[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 struct health_site_view {
     enum health_observed observed;
@@ -194,6 +200,7 @@ struct health_site_view {
     int64_t since_wall_ms;
     bool moving;
     char why[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 struct health_region_view {
     enum health_override set;
@@ -206,6 +213,7 @@ struct health_region_view {
     uint32_t latency_us;
     int64_t since_wall_ms;
     char why[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 void health_endpoint_show(const struct health *h, uint32_t endpoint,
                           struct health_endpoint_view *out);
