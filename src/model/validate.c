@@ -76,6 +76,14 @@ static void settings(struct validation *v)
         FAIL(v, "setting", "degrade",
              "%g must be below fail, which is %g: weight moves between the two",
              v->m->defaults.degrade, v->m->defaults.fail);
+    double high = 1, low = 0;
+    bool marks = model_share_parse(model_setting(m, "load-high"), &high) &&
+                 model_share_parse(model_setting(m, "load-low"), &low);
+    if (marks && high > 0 && low >= high)
+        FAIL(v, "setting", "load-low",
+             "%g must be below load-high, which is %g: a region sheds load above the one and takes "
+             "it back below the other",
+             low, high);
 }
 
 static bool host_valid(const char *name)

@@ -123,7 +123,8 @@ void sim_check_forget_flaps(struct sim *s)
     for (uint32_t i = 0; i < s->ids; i++) {
         struct truth *t = &s->t[i];
         t->falls = 0;
-        t->down_ms = 0;
+        t->down_ms = t->down_ms_seen = 0;
+        t->falls_seen = 0;
         if (t->down_since != INT64_MAX)
             t->down_since = s->now;
     }
@@ -215,33 +216,93 @@ static void check_fall(struct sim *s, const struct health_event *e)
         sim_fail(s, "a fall by the prober's own isolation: %s", e->text);
 }
 
-/* Gradual moves leave something: min-regions others, or this one above 0. */
-static void check_degrade(struct sim *s, const struct health_event *e)
+static bool effective(const struct sim *s, const struct sim_config *c, uint32_t e, double *avail)
+{
+    const struct health_site_config *site = &c->site[c->endpoint[e].site];
+    uint32_t w = health_endpoint_word(s->h, e) & HEALTH_WORD_AVAIL;
+    uint32_t at_site = health_site_word(s->h, c->endpoint[e].site) & HEALTH_WORD_AVAIL;
+    uint32_t at_region = health_region_word(s->h, site->region) & HEALTH_WORD_AVAIL;
+    w = at_site < w ? at_site : w;
+    w = at_region < w ? at_region : w;
+    *avail = avail_to_double(w);
+    return w > 0;
+}
+
+/* Gradual moves leave something of the service: regions, and weight. region is the one that moved,
+ * by its number. */
+static void check_left(struct sim *s, const struct health_event *e, uint32_t service,
+                       uint32_t region)
+{
+    struct sim_config *c = sim_config(s);
+    const struct health_service_config *v = &c->service[service];
+    uint32_t regions = 0;
+    double carried = 0, full = 0;
+    bool own = false;
+    for (uint32_t i = 0; i < c->cfg.sites_n; i++) {
+        if (c->site[i].service != service)
+            continue;
+        bool any = false;
+        for (uint32_t k = 0; k < c->site[i].endpoint_n; k++) {
+            double avail;
+            any |= effective(s, c, c->site[i].endpoint_first + k, &avail);
+            carried += avail;
+            full++;
+        }
+        regions += any && c->site[i].region != region;
+        own |= any && c->site[i].region == region;
+    }
+    if (e->after == 0 && !own && regions < v->min_regions)
+        sim_fail(s, "a gradual move to nothing with %u other regions of %s: %s", regions, v->name,
+                 e->text);
+    if (carried < v->min_capacity * full - 0.001)
+        sim_fail(s, "a gradual move leaves %.3f of %.0f of %s: %s", carried, full, v->name,
+                 e->text);
+}
+
+static struct reporter *reporter_of(struct sim *s, const struct health_event *e)
 {
     struct sim_config *c = sim_config(s);
     uint32_t region = key_of(c->region_of, e->region, s->regions);
+    if (e->endpoint != HEALTH_NONE)
+        return &s->reporter[c->id_of[e->endpoint]];
+    if (e->service == HEALTH_NONE)
+        return &s->reporter[s->ids + s->services * s->regions + region];
     uint32_t service = key_of(c->service_of, e->service, s->services);
-    s->degrades++;
+    return &s->reporter[s->ids + service * s->regions + region];
+}
+
+static void check_gradual(struct sim *s, const struct health_event *e)
+{
+    struct sim_config *c = sim_config(s);
+    bool reported = strstr(e->text, " source=") != NULL, load = strcmp(e->rule, "load") == 0;
     int64_t window = 20 * (int64_t)s->proto.interval_ms;
     window = window > 60000 ? window : 60000;
-    /* A restart empties the windows, and of ten samples the few that were under way in a short
-     * isolation weigh much: docs/failover.md says so. */
-    if (s->now - s->site_real_fail[service * s->regions + region] > window &&
-        s->now - s->restarted_at > window)
-        sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
-    uint32_t others = 0;
-    for (uint32_t r = 0; r < s->regions; r++) {
-        uint32_t n = c->site_of[service * s->regions + r];
-        uint32_t best = 0;
-        for (uint32_t k = 0; k < c->site[n].endpoint_n; k++) {
-            uint32_t w = health_endpoint_word(s->h, c->site[n].endpoint_first + k);
-            best = (w & HEALTH_WORD_AVAIL) > best ? w & HEALTH_WORD_AVAIL : best;
-        }
-        others += r != region && best && (health_site_word(s->h, n) & HEALTH_WORD_AVAIL) &&
-                  (health_region_word(s->h, c->region_of[r]) & HEALTH_WORD_AVAIL);
+    s->degrades += !reported;
+    s->by_report += reported && !load;
+    s->by_load += load;
+    if (reported) {
+        const struct reporter *r = reporter_of(s, e);
+        int64_t longest = 3 * 3 * r->period / 2; /* that a report is fresh for */
+        longest = longest > window ? longest : window;
+        if (!load && s->now - r->bad_at > longest + window)
+            sim_fail(s, "a degrade by reports, and none told of errors: %s", e->text);
+        if (load && s->now - r->heavy_at > longest)
+            sim_fail(s, "load shed, and none was too high: %s", e->text);
+        if (load && avail_to_double(e->after) < 0.0999)
+            sim_fail(s, "load took more than nine tenths: %s", e->text);
+    } else {
+        uint32_t region = key_of(c->region_of, e->region, s->regions);
+        uint32_t service = key_of(c->service_of, e->service, s->services);
+        /* A restart empties the windows, and of ten samples the few that were under way in a short
+         * isolation weigh much: docs/failover.md says so. */
+        if (s->now - s->site_real_fail[service * s->regions + region] > window &&
+            s->now - s->restarted_at > window)
+            sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
     }
-    if (e->after == 0 && others < c->service[e->service].min_regions)
-        sim_fail(s, "a degrade to nothing with %u other regions: %s", others, e->text);
+    if (e->service != HEALTH_NONE)
+        check_left(s, e, e->service, e->region);
+    for (uint32_t i = 0; e->service == HEALTH_NONE && i < s->services; i++)
+        check_left(s, e, i, e->region);
 }
 
 static void check_move(struct sim *s, const struct health_event *e)
@@ -291,6 +352,13 @@ static void check_outages(struct sim *s, const struct health_event *e)
         t->down_ms += s->now - t->down_since;
         t->down_since = INT64_MAX;
     }
+    if (s->reporter[sim_config(s)->id_of[e->endpoint]].at != INT64_MAX) {
+        if (v.outages.falls < t->falls_seen || v.outages.down_ms < t->down_ms_seen)
+            sim_fail(s, "counts of outages went back: %s", e->text);
+        t->falls_seen = v.outages.falls; /* reports count as well, and may cover a fall */
+        t->down_ms_seen = v.outages.down_ms;
+        return;
+    }
     if (v.outages.falls != t->falls || v.outages.down_ms != t->down_ms)
         sim_fail(s, "%u falls and %lld ms down, counted as %u and %lld: %s", t->falls,
                  (long long)t->down_ms, v.outages.falls, (long long)v.outages.down_ms, e->text);
@@ -315,8 +383,8 @@ static void check_event(struct sim *s, const struct health_event *e)
     }
     if (e->kind == HEALTH_EVENT_AVAILABILITY) {
         check_move(s, e);
-        if (strcmp(e->rule, "degrade") == 0)
-            check_degrade(s, e);
+        if (strcmp(e->rule, "degrade") == 0 || strcmp(e->rule, "load") == 0)
+            check_gradual(s, e);
     }
 }
 
