@@ -28,8 +28,8 @@ static const struct command_flag grouped_flags[] = {
     {"service", "NAME", "only lines of this service", FLAGS_LOG},
     {"region", "NAME", "only lines of this region", FLAGS_LOG},
     {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon, "
-     "fail-open, limit",
+     "only this kind: probe, endpoint, availability, hold, isolated, override, report, config, "
+     "daemon, fail-open, limit",
      FLAGS_LOG},
     {"since", "TIME", "from then on: RFC 3339, or a duration back from now", FLAGS_LOG},
 };
@@ -46,6 +46,16 @@ static const struct command_flag history_flags[] = {
 static const struct command_flag explain_flags[] = {
     {"client", "ADDR", "address or network of the client", 0},
     {"type", "TYPE", "record type, A if not given", 0},
+    {0}};
+static const struct command_flag report_flags[] = {
+    {"service", "NAME", "of this service in the region; else of the whole region", 0},
+    {"endpoint", "ADDR", "of this endpoint of the service", 0},
+    {"ok", "N", "requests that succeeded", 0},
+    {"errors", "N", "requests that failed", 0},
+    {"covers", "DURATION", "the time counted; else since the report before it", 0},
+    {"latency", "QUANTILES", "p50=12ms,p99=80ms, or one of the two; shown only", 0},
+    {"load", "N", "of the region: in the unit of its capacity, or as a percentage of it", 0},
+    {"source", "NAME", "who reports, \"report\" if not given: each name is judged by itself", 0},
     {0}};
 static const struct command_flag export_flags[] = {
     {"local", NULL, "with what belongs to this host: listen, workers, control, admin, nsid", 0},
@@ -205,6 +215,13 @@ static const struct command table[] = {
     {"explain", "NAME", "Says why a client gets the answer it gets.",
      "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
      explain_flags},
+
+    {"report", "REGION",
+     "Hands in what a load balancer counted: evidence of its own, beside the probes.",
+     "meridian report eu-west --service www.gslb.example.com --ok 4970 --errors 30 --source "
+     "haproxy\nmeridian report eu-west --ok 51200 --errors 12 --latency p50=12ms,p99=80ms --load "
+     "36000",
+     run_report, 0, NONE, report_flags},
 
     /* Revisions */
     {"history", "", "Lists the revisions of the configuration: who, when, why.", "meridian history",

@@ -34,7 +34,8 @@ int run_diff(struct call *c);
 int run_rollback(struct call *c);
 int run_export(struct call *c);
 int run_apply(struct call *c);
-/* status.c, log.c, explain.c, probe.c */
+/* status.c, log.c, explain.c, probe.c, report.c */
+int run_report(struct call *c);
 int run_status(struct call *c);
 int run_log(struct call *c);
 int run_explain(struct call *c);

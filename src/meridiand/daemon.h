@@ -114,6 +114,15 @@ void op_override(void *ctx, struct admin_request *r);
 void op_release(void *ctx, struct admin_request *r);
 void overrides_free(struct daemon *d);
 
+/* reports.c: what load balancers report. */
+/* Takes a report in; ADMIN_DONE with a new *answer, or the code and one sentence in error. */
+enum admin_code reports_take(struct daemon *d, json_t *body, json_t **answer, char *error,
+                             size_t cap);
+/* Those who report of a region, a site or an endpoint (HEALTH_NONE: of all of it); new reference. */
+json_t *reports_sources_json(const struct daemon *d, uint32_t region, uint32_t site,
+                             uint32_t endpoint);
+void op_report(void *ctx, struct admin_request *r);
+
 /* events.c: one line each: stderr, history, followers. */
 struct event_line {
     enum log_level level;

@@ -252,6 +252,7 @@ const struct admin_op daemon_ops[] = {
     {"rollback", op_rollback},
     {"override", op_override},
     {"release", op_release},
+    {"report", op_report},
     {"status", op_status},
     {"explain", op_explain},
     {"geo-lookup", op_geo_lookup},

@@ -135,6 +135,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     set_new(o, "error_rate", json_real(sum.error_rate));
     put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
     put_outages(o, &v.outages);
+    set_new(o, "sources", reports_sources_json(d, i, HEALTH_NONE, HEALTH_NONE));
     return o;
 }
 
@@ -146,8 +147,8 @@ static double tally_of(const struct snapshot *s, uint32_t endpoint)
     return n;
 }
 
-static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model_endpoint *e,
-                             double got, double want)
+static json_t *endpoint_json(struct daemon *d, uint32_t site, uint32_t slot,
+                             const struct model_endpoint *e, double got, double want)
 {
     struct health_endpoint_view v;
     json_t *o = json_object();
@@ -160,6 +161,8 @@ static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model
     put_time(o, v.since_wall_ms);
     put_text(o, "last", v.last);
     put_outages(o, &v.outages);
+    uint32_t region = world_now(d)->board_site_region[site];
+    set_new(o, "sources", reports_sources_json(d, region, site, slot));
     return o;
 }
 
@@ -180,7 +183,7 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
         got_sum += got;
         want_sum += want[k];
         json_array_append_new(endpoints,
-                              endpoint_json(d, first + k, &svc->endpoints[k], got, want[k]));
+                              endpoint_json(d, site, first + k, &svc->endpoints[k], got, want[k]));
     }
     health_site_show(d->health, site, &v);
     set_new(o, "region", json_string(s->model->regions[s->board_site_region[site]].name));
@@ -189,6 +192,7 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
     set_new(o, "samples", json_integer(v.samples));
     put_time(o, v.since_wall_ms);
     put_outages(o, &v.outages);
+    set_new(o, "sources", reports_sources_json(d, s->board_site_region[site], site, HEALTH_NONE));
     set_new(o, "endpoints", endpoints);
     return o;
 }
