@@ -57,6 +57,8 @@ static const struct command_flag report_flags[] = {
     {"load", "N", "of the region: in the unit of its capacity, or as a percentage of it", 0},
     {"source", "NAME", "who reports, \"report\" if not given: each name is judged by itself", 0},
     {0}};
+static const struct command_flag token_flags[] = {
+    {"region", "NAME", "the only region that it may report of; any if not given", 0}, {0}};
 static const struct command_flag export_flags[] = {
     {"local", NULL, "with what belongs to this host: listen, workers, control, admin, nsid", 0},
     {0}};
@@ -222,6 +224,15 @@ static const struct command table[] = {
      "haproxy\nmeridian report eu-west --ok 51200 --errors 12 --latency p50=12ms,p99=80ms --load "
      "36000",
      run_report, 0, NONE, report_flags},
+
+    {"token add", "NAME",
+     "Makes a token for a reporter over HTTP and prints it, once; only its hash is stored.",
+     "meridian token add haproxy-eu --region eu-west", run_token_add, FLAGS_EDIT, NONE,
+     token_flags},
+    {"token list", "", "Lists who has a token.", "meridian token list", run_token_list, 0, NONE,
+     NULL},
+    {"token remove", "NAME", "Takes a token back: it is void at once.",
+     "meridian token remove haproxy-eu", run_token_remove, FLAGS_EDIT, NONE, NULL},
 
     /* Revisions */
     {"history", "", "Lists the revisions of the configuration: who, when, why.", "meridian history",

@@ -28,6 +28,10 @@ int run_latency_import(struct call *c);
 /* geo.c */
 int run_geo_lookup(struct call *c);
 int run_geo_status(struct call *c);
+/* token.c */
+int run_token_add(struct call *c);
+int run_token_list(struct call *c);
+int run_token_remove(struct call *c);
 /* revisions.c */
 int run_history(struct call *c);
 int run_diff(struct call *c);

@@ -46,6 +46,7 @@ struct daemon {
 
     struct admin_lock *lock;
     struct admin_server *admin;
+    struct admin_http *http; /* NULL: off */
     struct keeper *keeper;
     struct snapshot_hub *hub;
     struct net_server *net;
@@ -122,6 +123,10 @@ enum admin_code reports_take(struct daemon *d, json_t *body, json_t **answer, ch
 json_t *reports_sources_json(const struct daemon *d, uint32_t region, uint32_t site,
                              uint32_t endpoint);
 void op_report(void *ctx, struct admin_request *r);
+
+/* http.c: the HTTP side. */
+void http_start(struct daemon *d, const struct model *m);
+void http_stop(struct daemon *d);
 
 /* events.c: one line each: stderr, history, followers. */
 struct event_line {
