@@ -143,7 +143,7 @@ static void adopt_site(struct health *h, const struct health *old, const struct 
                        int64_t *shift)
 {
     uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site, from->silent, shift);
-    if (item == HEALTH_NONE)
+    if (item == HEALTH_NONE || (from->silent && health__reports_place(h, item)))
         return;
     health__reports_adopt(h, item, old, old->cfg.endpoints_n + from->site);
     struct judged *j = health__judged(h, item - h->cfg.endpoints_n);
@@ -171,7 +171,7 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     if (!from && !old->order_of[endpoint])
         return;
     uint32_t e = find_like(h, old, endpoint, !from || from->silent, shift);
-    if (e == HEALTH_NONE)
+    if (e == HEALTH_NONE || (from && from->silent && health__reports_place(h, e)))
         return;
     health__reports_adopt(h, e, old, endpoint);
     h->order_of[e] = take_order(h, old, old->order_of[endpoint]);

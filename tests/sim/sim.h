@@ -28,6 +28,7 @@ struct truth { /* how an endpoint really is */
     int64_t period; /* FAULT_FLAP: half of it down */
     bool refuses;   /* FAULT_CRASH: fails at once, not by timeout */
     bool present;   /* in the configuration */
+    bool unprobed;  /* judged by reports alone */
     /* the prober's */
     bool in_flight, ok, confirm,
         real; /* real: fails by its own doing, not by the prober's network */
@@ -148,6 +149,7 @@ void sim_fault_init(struct sim *s);
 int64_t sim_fault_due(const struct sim *s);
 void sim_fault_run(struct sim *s);
 
+void sim_report_draw(struct sim *s); /* who is not probed at all */
 void sim_report_init(struct sim *s);
 int64_t sim_report_due(const struct sim *s);
 void sim_report_run(struct sim *s);

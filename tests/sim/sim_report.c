@@ -54,9 +54,22 @@ static double rate_of(const struct sim *s, uint32_t item)
     return present ? sum / present : 0;
 }
 
-void sim_report_init(struct sim *s)
+void sim_report_draw(struct sim *s)
 {
     rng_seed(&s->report_rng, s->seed ^ 0x7265706f7274u);
+    for (uint32_t v = 1; s->reports && v < s->services; v++) {
+        bool unprobed = rng_below(&s->report_rng, 3) == 0;
+        for (uint32_t i = 0; i < s->ids; i++)
+            if (id_service(s, i) == v)
+                s->t[i].unprobed = unprobed;
+    }
+    /* And single endpoints, beside probed ones. */
+    for (uint32_t i = 0; s->reports && s->per_site > 1 && i < s->ids; i++)
+        s->t[i].unprobed |= i % s->per_site && rng_below(&s->report_rng, 12) == 0;
+}
+
+void sim_report_init(struct sim *s)
+{
     for (uint32_t i = 0; i < items(s); i++) {
         struct reporter *r = &s->reporter[i];
         uint32_t often = i < s->ids ? 4 : 2; /* one of so many has one */
