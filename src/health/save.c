@@ -105,7 +105,7 @@ static void restore_region(struct health *h, const struct health_saved *s)
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         if (strcmp(h->cfg.region[i].name, s->region) != 0)
             continue;
-        if (s->observed == HEALTH_OBSERVED_DEGRADED)
+        if (s->observed >= HEALTH_OBSERVED_DEGRADED)
             restore_silent(h, &h->region[i].m, s);
         else
             take_back(h, &h->region[i].m, s);

@@ -480,6 +480,26 @@ static void a_restart_serves_what_was_reported_last_until_reports_come(void **st
     end();
 }
 
+static void a_region_emptied_by_reports_stays_empty_for_a_minute_after_a_restart(void **state)
+{
+    (void)state;
+    begin(2, 2, 1);
+    go();
+    region_report(0, 0, 1000);
+    world_advance(&w, 50000); /* the hold is over */
+    struct health *fresh = NULL;
+    assert_int_equal(health_create(&w.cfg, w.now, w.wall, &fresh), ERR_OK);
+    health_save(w.h, keep_rows, fresh);
+    health_destroy(&w.h);
+    w.h = fresh;
+    world_settle(&w);
+    world_advance(&w, 59000);
+    assert_int_equal(world_avail_region(&w, 0), 0);
+    world_advance(&w, 1000);
+    assert_avail(health_region_word(w.h, 0), 0.10);
+    end();
+}
+
 /* ------------------------------------------------------------------------------------------ load */
 
 static void load_above_the_high_mark_sheds_towards_the_middle(void **state)
@@ -664,6 +684,7 @@ int main(void)
         cmocka_unit_test(so_many_reporters_and_the_next_takes_the_place_of_a_stale_one),
         cmocka_unit_test(everything_goes_over_to_a_new_configuration),
         cmocka_unit_test(a_restart_serves_what_was_reported_last_until_reports_come),
+        cmocka_unit_test(a_region_emptied_by_reports_stays_empty_for_a_minute_after_a_restart),
         cmocka_unit_test(load_above_the_high_mark_sheds_towards_the_middle),
         cmocka_unit_test(load_that_has_been_told_to_go_is_not_shed_again_before_the_hold),
         cmocka_unit_test(load_between_the_marks_changes_nothing_and_below_the_low_one_returns),
