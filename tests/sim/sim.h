@@ -59,7 +59,8 @@ struct reporter { /* of one endpoint, site or region */
     double demand, carried; /* of a region: its load at 1, and what of it has come */
     double lie;
     int64_t lies_until;
-    int64_t bad_at, heavy_at; /* the last that told of errors, of too much load */
+    int64_t sent_at[2], fresh_until[2]; /* by name: the last one, and how long it may be judged */
+    int64_t bad_at, heavy_at;           /* the last that told of errors, of too much load */
 };
 
 struct sim {

@@ -3,6 +3,8 @@
  * with and without them. */
 #include "sim.h"
 
+#include <string.h>
+
 static uint32_t items(const struct sim *s)
 {
     return s->ids + s->services * s->regions + s->regions;
@@ -74,7 +76,7 @@ void sim_report_init(struct sim *s)
         struct reporter *r = &s->reporter[i];
         uint32_t often = i < s->ids ? 4 : 2; /* one of so many has one */
         r->at = INT64_MAX;
-        r->bad_at = r->heavy_at = INT64_MIN / 2;
+        r->bad_at = r->heavy_at = r->sent_at[0] = r->sent_at[1] = INT64_MIN / 2;
         if (!s->reports || rng_below(&s->report_rng, often))
             continue;
         r->period = 2000 + rng_below(&s->report_rng, 28000);
@@ -122,13 +124,43 @@ static double told(struct sim *s, struct reporter *r, double rate)
     return s->now < r->lies_until ? r->lie : rate;
 }
 
+static const char *const names[] = {"haproxy", "other"};
+
+/* The window, or three times what the report covers: longer than that none may rule. */
+static void remember(struct sim *s, struct reporter *r, const struct health_report *h, int name)
+{
+    int64_t covered = h->covered_ms, window = 20 * (int64_t)s->proto.interval_ms;
+    if (!covered && s->now - r->sent_at[name] < 3600000)
+        covered = s->now - r->sent_at[name];
+    window = window > 60000 ? window : 60000;
+    r->sent_at[name] = s->now;
+    int64_t until = s->now + (3 * covered > window ? 3 * covered : window);
+    if (until > r->fresh_until[name]) /* one with few samples does not renew, nor shorten */
+        r->fresh_until[name] = until;
+}
+
+static void check_stale(struct sim *s, const struct reporter *r, const struct health_report *h)
+{
+    struct health_source_view v;
+    health_advance(s->h, sim_mono(s), sim_wall(s));
+    for (uint32_t i = 0; health_source_show(s->h, h, i, &v); i++) {
+        bool mine = s->now >= r->fresh_until[strcmp(v.source, names[0]) != 0];
+        if (mine && (v.fresh || v.has_load || v.want != AVAIL_FULL))
+            sim_fail(s, "%s is judged %lld ms after its last report", v.source,
+                     (long long)v.age_ms);
+    }
+    sim_check_step(s);
+}
+
 static void send(struct sim *s, uint32_t item)
 {
     struct reporter *r = &s->reporter[item];
     struct health_report h = place(s, item);
     double rate = told(s, r, rate_of(s, item));
+    int name = rng_below(&s->report_rng, 8) == 0;
+    check_stale(s, r, &h);
     bool region = item >= s->ids + s->services * s->regions;
-    h.source = rng_below(&s->report_rng, 8) ? "haproxy" : "other";
+    h.source = names[name];
     h.covered_ms = rng_below(&s->report_rng, 2) ? r->period : 0;
     for (uint32_t i = 0, n = rng_below(&s->report_rng, r->requests) + 1; i < n; i++)
         if (rng_unit(&s->report_rng) < rate)
@@ -143,6 +175,7 @@ static void send(struct sim *s, uint32_t item)
         if (rng_below(&s->report_rng, 40) == 0)
             r->demand = 0.3 + 1.5 * rng_unit(&s->report_rng);
     }
+    remember(s, r, &h, name);
     h.now_ms = sim_mono(s);
     h.wall_ms = sim_wall(s);
     if (h.errors)
