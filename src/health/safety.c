@@ -71,11 +71,13 @@ static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item,
                            uint32_t want, uint8_t *by)
 {
     const struct health_service_config *s = &h->cfg.service[h->cfg.site[site].service];
+    *by = RULE_NONE;
+    if (want > 0 && s->min_capacity <= 0) /* nothing can bind */
+        return want;
     struct capacity c = capacity_of(h, site);
     struct trial t = {.item = item, .avail = want};
     bool any;
     double own = carries(h, site, &t, &any);
-    *by = RULE_NONE;
     if (want == 0 && !any && c.others_regions < s->min_regions) {
         want = avail_from_double(h->cfg.dead_band);
         t.avail = want = want < now ? want : now;
@@ -113,7 +115,8 @@ uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t no
         return most;
     }
     uint32_t region = item - e_n - s_n, limited = want;
-    for (uint32_t i = h->region_site_first[region]; i < h->region_site_first[region + 1]; i++) {
+    for (uint32_t i = h->region_site_first[region];
+         i < h->region_site_first[region + 1] && limited < now; i++) {
         uint8_t rule;
         uint32_t least = limit_site(h, h->region_site[i], item, now, want, &rule);
         if (rule == RULE_NONE || least <= limited)
