@@ -75,12 +75,14 @@ static uint32_t find(struct health *h, const char *service, const char *region, 
 uint32_t health__find(struct health *h, const char *service, const char *region,
                       const char *address)
 {
-    return find(h, service, region, address, false);
+    uint32_t item = find(h, service, region, address, false);
+    return item == HEALTH_NONE ? find(h, service, region, address, true) : item;
 }
 
 /* The same thing in the new numbering. Most configurations differ little from the one before: where
  * the last one was found, the next one is likely to be next. */
-static uint32_t find_like(struct health *h, const struct health *old, uint32_t item, int64_t *shift)
+static uint32_t find_like(struct health *h, const struct health *old, uint32_t item, bool all,
+                          int64_t *shift)
 {
     const struct health_site_config *s = site_of(old, item);
     const char *service = old->cfg.service[s->service].name;
@@ -90,7 +92,7 @@ static uint32_t find_like(struct health *h, const struct health *old, uint32_t i
     int64_t end = address ? h->cfg.endpoints_n : first + h->cfg.sites_n;
     if (guess >= first && guess < end && is_item(h, (uint32_t)guess, service, region, address))
         return (uint32_t)guess;
-    uint32_t found = find(h, service, region, address, address && !has_state(old, item));
+    uint32_t found = find(h, service, region, address, all);
     if (found != HEALTH_NONE)
         *shift = (int64_t)found - item;
     return found;
@@ -140,20 +142,23 @@ static bool samples_fit(const struct judged *a, const struct judged *b)
 static void adopt_site(struct health *h, const struct health *old, const struct judged *from,
                        int64_t *shift)
 {
-    uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site, shift);
-    struct judged *j = item == HEALTH_NONE ? NULL : health__judged(h, item - h->cfg.endpoints_n);
+    uint32_t item = find_like(h, old, old->cfg.endpoints_n + from->site, from->silent, shift);
+    if (item == HEALTH_NONE || (from->silent && health__reports_place(h, item)))
+        return;
+    health__reports_adopt(h, item, old, old->cfg.endpoints_n + from->site);
+    struct judged *j = health__judged(h, item - h->cfg.endpoints_n);
     if (!j)
         return;
     struct mover_rules a = health__service_rules(h, h->cfg.site[j->site].service);
     struct mover_rules b = health__service_rules(old, old->cfg.site[from->site].service);
     take_mover(h, &j->m, &from->m, !same_rules(a, b));
+    j->out = from->out;
     j->evidence = from->evidence;
     j->evidence_rule = from->evidence_rule;
     j->rate_target = from->rate_target;
     j->restored = from->restored;
     j->observed_saved = from->observed_saved;
-    j->blocked_by = from->blocked_by;
-    j->would = from->would;
+    j->held = from->held;
     j->note = take_note(h, old, from->note);
     if (samples_fit(j, from))
         j->bucket = from->bucket;
@@ -165,9 +170,10 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     const struct probed *from = health__probed(old, endpoint);
     if (!from && !old->order_of[endpoint])
         return;
-    uint32_t e = find_like(h, old, endpoint, shift);
-    if (e == HEALTH_NONE)
+    uint32_t e = find_like(h, old, endpoint, !from || from->silent, shift);
+    if (e == HEALTH_NONE || (from && from->silent && health__reports_place(h, e)))
         return;
+    health__reports_adopt(h, e, old, endpoint);
     h->order_of[e] = take_order(h, old, old->order_of[endpoint]);
     struct probed *p = health__probed(h, e);
     if (!p || !from)
@@ -176,6 +182,10 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
     struct mover_rules b = health__service_rules(old, health__service_of(old, endpoint));
     struct judged *j = health__judged(h, health__site_of(h, e));
     take_mover(h, &p->m, &from->m, !same_rules(a, b));
+    p->out = from->out;
+    p->held = from->held;
+    if (from->silent || p->silent) /* a probe begins anew */
+        return;
     p->observed = from->observed;
     p->streak_ok = from->streak_ok;
     p->streak = from->streak;
@@ -229,6 +239,10 @@ static void adopt_region(struct health *h, const struct health *old, uint32_t re
         return;
     const struct region *from = &old->region[region];
     take_mover(h, &h->region[r].m, &from->m, !same_rules(h->region[r].rules, from->rules));
+    h->region[r].out = from->out;
+    h->region[r].held = from->held;
+    uint32_t first = h->cfg.endpoints_n + h->cfg.sites_n;
+    health__reports_adopt(h, first + r, old, old->cfg.endpoints_n + old->cfg.sites_n + region);
     h->region[r].order = take_order(h, old, from->order);
     h->region[r].note = take_note(h, old, from->note);
 }
@@ -247,6 +261,17 @@ static void resume_waiting(struct health *h)
     }
     if (h->ready_n == 0 || h->isolated)
         health__witness_settle(h, NULL);
+}
+
+static void publish_all(struct health *h)
+{
+    for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)
+        if (h->probed_of[i] || h->order_of[i])
+            health__endpoint_publish(h, i);
+    for (uint32_t i = 0; i < h->judged_n; i++)
+        health__site_publish(h, h->judged[i].site);
+    for (uint32_t i = 0; i < h->cfg.regions_n; i++)
+        health__region_publish(h, i);
 }
 
 void health_adopt(struct health *h, const struct health *old)
@@ -268,6 +293,7 @@ void health_adopt(struct health *h, const struct health *old)
     h->isolated = old->isolated;
     h->isolated_since_ms = old->isolated_since_ms;
     h->isolated_until_ms = old->isolated_until_ms;
+    publish_all(h); /* safety rules look at what the others carry */
     resume_waiting(h);
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)
         if (h->probed_of[i] || h->order_of[i])

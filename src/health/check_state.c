@@ -25,7 +25,8 @@ static const char *check_endpoint(const struct health *h, const struct probed *p
     bool failing = p->streak && !p->streak_ok;
     bool down = p->observed == HEALTH_OBSERVED_DOWN;
     MUST(!down || p->m.target == AVAIL_NONE);
-    MUST(down || p->restored || p->m.target == AVAIL_FULL);
+    MUST(down || p->restored || p->m.target == AVAIL_FULL || h->source_of[p->endpoint]);
+    MUST(!p->silent || (!p->in_on && !p->streak && p->observed == HEALTH_OBSERVED_UP));
     MUST(p->listed == (failing && !down && p->witness_ms == NEVER_MS && h->regions_probed_n >= 2));
     MUST(!p->ready || (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].probe->fall));
     MUST(!p->unproven || p->listed);
@@ -54,7 +55,7 @@ static const char *check_site(const struct health *h, const struct judged *j)
     }
     MUST(n == j->n && fail == j->fail);
     MUST(on == j->on_n && up == j->up_n && forced == j->forced_n);
-    MUST(j->restored || j->zero == (j->m.target == AVAIL_NONE));
+    MUST(j->silent || j->restored || j->zero == (j->m.target == AVAIL_NONE));
     return check_mover(h, &j->m);
 }
 
@@ -135,6 +136,25 @@ static const char *check_timers(const struct health *h)
     return NULL;
 }
 
+static const char *check_sources(const struct health *h)
+{
+    uint32_t used = 0;
+    for (uint32_t item = 0; item < h->items_n; item++) {
+        uint32_t n = 0;
+        for (uint32_t at = h->source_of[item]; at; at = h->source[at].next) {
+            const struct source *s = &h->source[at];
+            MUST(s->item == item && s->name[0]);
+            MUST(s->want <= AVAIL_FULL && s->load_want <= AVAIL_FULL);
+            MUST(s->judged_fail <= s->judged_n);
+            MUST(++n <= HEALTH_SOURCES_PER_ITEM);
+        }
+        MUST(!n || h->timer_pos[item]); /* what is fresh becomes stale, and is forgotten */
+        used += n;
+    }
+    MUST(used == h->sources_used);
+    return NULL;
+}
+
 const char *health_check_state(const struct health *h)
 {
     const char *bad = NULL;
@@ -146,5 +166,7 @@ const char *health_check_state(const struct health *h)
         bad = check_regions(h);
     if (!bad)
         bad = check_words(h);
+    if (!bad)
+        bad = check_sources(h);
     return bad ? bad : check_timers(h);
 }

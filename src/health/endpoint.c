@@ -55,7 +55,7 @@ static void count(uint32_t *n, bool *counted, bool now)
 void health__endpoint_recount(struct health *h, uint32_t endpoint)
 {
     struct probed *p = health__probed(h, endpoint);
-    if (!p)
+    if (!p || p->silent)
         return;
     struct judged *j = health__judged(h, health__site_of(h, endpoint));
     const struct order *o = health__endpoint_order(h, endpoint);
@@ -87,21 +87,51 @@ static uint32_t target_of(const struct probed *p)
     return p->restored ? p->m.avail : AVAIL_FULL;
 }
 
+/* What reports want of an endpoint that its probes let serve: gradual, so the safety rules bind. */
+static uint32_t reported(struct health *h, struct probed *p, const struct verdict *v,
+                         uint32_t target)
+{
+    uint32_t limited = v->want;
+    struct safety_by by = {.rule = RULE_NONE};
+    if (v->want >= target)
+        limited = target;
+    else if (v->want < p->m.avail)
+        limited = health__safety_limit(h, p->endpoint, p->m.avail, v->want, &by);
+    health__safety_say(h, p->endpoint, &p->held, &p->m, v->want, limited, &by);
+    return limited;
+}
+
+static void say_reported(struct health *h, const struct probed *p, const struct verdict *v,
+                         uint32_t before)
+{
+    char flaps[FLAP_TEXT_MAX];
+    struct proof proof = health__reports_proof(v->by);
+    health__event_degrade(h, health__place_endpoint(h, p->endpoint), LOG_NOTICE, before, p->m.avail,
+                          &proof, health__flap_text(&p->m, flaps));
+}
+
 void health__endpoint_judge(struct health *h, uint32_t endpoint)
 {
     int64_t due = NEVER_MS;
     struct probed *p = health__probed(h, endpoint);
     if (p) {
+        health__reports_tick(h, endpoint);
+        struct verdict v = health__reports_verdict(h, endpoint);
+        uint32_t target = reported(h, p, &v, target_of(p));
         struct mover_rules r = health__service_rules(h, health__service_of(h, endpoint));
         uint32_t before = p->m.avail;
         uint8_t waited = p->m.wait;
-        bool moved = health__mover_step(&p->m, &r, target_of(p), h->now_ms, &due);
+        bool moved = health__mover_step(&p->m, &r, target, h->now_ms, &due);
         /* With one endpoint in the site, the site's own line says the same. */
         enum log_level level = single(h, endpoint) ? LOG_DEBUG : LOG_INFO;
         if (moved) {
             p->m.since_wall_ms = h->wall_ms;
-            p->m.rule = p->m.avail < before ? RULE_FALL : RULE_RAMP;
+            p->m.rule = p->m.avail > before                            ? RULE_RAMP
+                        : p->observed == HEALTH_OBSERVED_DOWN || !v.by ? RULE_FALL
+                                                                       : RULE_DEGRADE;
         }
+        if (moved && p->m.rule == RULE_DEGRADE)
+            say_reported(h, p, &v, before);
         if (moved && p->m.avail > before) {
             struct health_event *e = health__event(
                 h, HEALTH_EVENT_AVAILABILITY, level, health__place_endpoint(h, endpoint), RULE_RAMP,
@@ -115,10 +145,24 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
             health__event_waits(h, health__place_endpoint(h, endpoint), LOG_DEBUG, &p->m, &r);
         health__moving_set(h, &p->moving, may_change(p) || health__mover_moving(&p->m, h->now_ms),
                            health__service_of(h, endpoint));
+        health__outage_set(&p->out, health__endpoint_observed(h, p) == HEALTH_OBSERVED_DOWN,
+                           h->now_ms);
+        health__reports_due(h, endpoint, &due);
     }
     health__order_due(h, health__endpoint_order(h, endpoint), &due);
     health__endpoint_publish(h, endpoint);
     health__timer_set(h, endpoint, due);
+}
+
+/* Probes first; what they let serve may be worse by what is reported. */
+enum health_observed health__endpoint_observed(const struct health *h, const struct probed *p)
+{
+    if (p->observed == HEALTH_OBSERVED_DOWN)
+        return HEALTH_OBSERVED_DOWN;
+    uint32_t want = health__reports_verdict(h, p->endpoint).want;
+    if (want == AVAIL_NONE)
+        return HEALTH_OBSERVED_DOWN;
+    return want < AVAIL_FULL ? HEALTH_OBSERVED_DEGRADED : (enum health_observed)p->observed;
 }
 
 /* Its site's judgement follows from what changed here. */
@@ -133,13 +177,20 @@ static void observe(struct health *h, struct probed *p, enum health_observed to,
 {
     uint8_t was = p->observed;
     uint32_t before = p->m.avail;
+    char flaps[FLAP_TEXT_MAX] = "";
+    if (to == HEALTH_OBSERVED_DOWN && before > 0) { /* as the mover will have it in a moment */
+        struct mover_rules r = health__service_rules(h, health__service_of(h, p->endpoint));
+        struct mover m = p->m;
+        health__flap_falls(&m, &r, h->now_ms);
+        health__flap_text(&m, flaps);
+    }
     p->observed = (uint8_t)to;
     p->restored = false;
     p->note = 0;
     struct health_event *e = health__event(
         h, HEALTH_EVENT_ENDPOINT, level, health__place_endpoint(h, p->endpoint), rule,
-        "%s %s -> %s rule=%s cause=\"%s\"", config_of(h, p)->address, health__observed_name(was),
-        health__observed_name(p->observed), health__rule_name(rule), cause);
+        "%s %s -> %s rule=%s cause=\"%s\"%s", config_of(h, p)->address, health__observed_name(was),
+        health__observed_name(p->observed), health__rule_name(rule), cause, flaps);
     e->before = before;
     e->after = to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before;
     changed(h, p);
@@ -264,7 +315,7 @@ void health_sample(struct health *h, const struct health_sample *s)
 {
     health_advance(h, s->now_ms, s->wall_ms);
     struct probed *p = s->endpoint < h->cfg.endpoints_n ? health__probed(h, s->endpoint) : NULL;
-    if (!p)
+    if (!p || p->silent)
         return;
     uint32_t site = health__site_of(h, s->endpoint);
     struct judged *j = health__judged(h, site);

@@ -1,6 +1,6 @@
 #include "engine_priv.h"
 
-static int64_t window_ms(const struct health *h, uint32_t site)
+int64_t health__window_ms(const struct health *h, uint32_t site)
 {
     const struct health_site_config *s = &h->cfg.site[site];
     const struct health_service_config *service = &h->cfg.service[s->service];
@@ -85,6 +85,11 @@ static void count_probed(struct health *h)
     }
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool allocate(struct health *h)
 {
     struct arena *a = h->arena;
@@ -96,9 +101,12 @@ static bool allocate(struct health *h)
     if (arena_failed(a))
         return false;
     count_probed(h);
-    h->probed = ARENA_ARRAY(a, struct probed, h->probed_n);
-    h->judged = ARENA_ARRAY(a, struct judged, h->judged_n);
-    h->last = arena_alloc(a, (size_t)h->probed_n * LAST_TEXT_MAX);
+    /* With room for what only reports will judge. */
+    h->probed_cap = h->probed_n + least(c->endpoints_n - h->probed_n, SOURCES_MAX);
+    h->judged_cap = h->judged_n + least(c->sites_n - h->judged_n, SOURCES_MAX);
+    h->probed = ARENA_ARRAY(a, struct probed, h->probed_cap);
+    h->judged = ARENA_ARRAY(a, struct judged, h->judged_cap);
+    h->last = arena_alloc(a, (size_t)h->probed_cap * LAST_TEXT_MAX);
     h->region = ARENA_ARRAY(a, struct region, r);
     h->service_moving_n = ARENA_ARRAY(a, uint32_t, v);
     h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
@@ -118,6 +126,9 @@ static bool allocate(struct health *h)
     /* Reserved for the worst case; a page that is never used is never touched. */
     h->orders_cap = (uint32_t)(e + r + 1);
     h->order = ARENA_ARRAY(a, struct order, h->orders_cap);
+    h->sources_cap = SOURCES_MAX + 1;
+    h->source = ARENA_ARRAY(a, struct source, h->sources_cap);
+    h->source_of = ARENA_ARRAY(a, uint32_t, h->items_n);
     h->note = arena_alloc(a, (size_t)NOTES_MAX * HEALTH_TEXT_MAX);
     h->actions_cap = h->probed_n + 1;
     h->action = ARENA_ARRAY(a, struct health_action, h->actions_cap);
@@ -133,6 +144,15 @@ static bool allocate(struct health *h)
     return !arena_failed(a);
 }
 
+static void start_endpoint(struct health *h, struct probed *p, uint32_t endpoint)
+{
+    p->endpoint = endpoint;
+    p->witness_ms = NEVER_MS;
+    p->last_started_ms = INT64_MIN / 2;
+    health__mover_init(&p->m, h->wall_ms);
+    health__outage_init(&p->out);
+}
+
 static void start_endpoints(struct health *h)
 {
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++) {
@@ -140,15 +160,23 @@ static void start_endpoints(struct health *h)
         struct probed *p = health__probed(h, i);
         if (!p)
             continue;
-        p->endpoint = i;
-        p->witness_ms = NEVER_MS;
-        p->last_started_ms = INT64_MIN / 2;
-        health__mover_init(&p->m, h->wall_ms);
+        start_endpoint(h, p, i);
         h->region[health__region_of(h, i)].probed_n++;
         if (h->cfg.endpoint[i].probe->timeout_ms > h->timeout_ms_max)
             h->timeout_ms_max = h->cfg.endpoint[i].probe->timeout_ms;
         health__endpoint_recount(h, i);
     }
+}
+
+static void start_site(struct health *h, struct judged *j, uint32_t site)
+{
+    j->site = site;
+    j->evidence = j->rate_target = AVAIL_FULL;
+    int64_t bucket_ms = (health__window_ms(h, site) + WINDOW_BUCKETS - 1) / WINDOW_BUCKETS;
+    j->bucket_ms = bucket_ms > INT32_MAX ? INT32_MAX : (uint32_t)bucket_ms;
+    j->bucket = h->now_ms / j->bucket_ms;
+    health__mover_init(&j->m, h->wall_ms);
+    health__outage_init(&j->out);
 }
 
 static void start_sites(struct health *h)
@@ -158,14 +186,31 @@ static void start_sites(struct health *h)
         struct judged *j = health__judged(h, i);
         if (!j)
             continue;
-        j->site = i;
-        j->evidence = j->rate_target = AVAIL_FULL;
-        int64_t bucket_ms = (window_ms(h, i) + WINDOW_BUCKETS - 1) / WINDOW_BUCKETS;
-        j->bucket_ms = bucket_ms > INT32_MAX ? INT32_MAX : (uint32_t)bucket_ms;
-        j->bucket = h->now_ms / j->bucket_ms;
-        health__mover_init(&j->m, h->wall_ms);
+        start_site(h, j, i);
         h->region[h->cfg.site[i].region].judged_n++;
     }
+}
+
+enum err health__reports_place(struct health *h, uint32_t item)
+{
+    uint32_t e = h->cfg.endpoints_n, s = h->cfg.sites_n;
+    if (item < e && !h->probed_of[item]) {
+        if (h->probed_n == h->probed_cap)
+            return ERR_LIMIT;
+        struct probed *p = &h->probed[h->probed_n];
+        h->probed_of[item] = ++h->probed_n;
+        start_endpoint(h, p, item);
+        p->silent = true;
+        p->observed = HEALTH_OBSERVED_UP;
+    } else if (item >= e && item < e + s && !h->judged_of[item - e]) {
+        if (h->judged_n == h->judged_cap)
+            return ERR_LIMIT;
+        struct judged *j = &h->judged[h->judged_n];
+        h->judged_of[item - e] = ++h->judged_n;
+        start_site(h, j, item - e);
+        j->silent = true;
+    }
+    return ERR_OK;
 }
 
 static void start(struct health *h)
@@ -180,6 +225,7 @@ static void start(struct health *h)
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         h->region_word[i] = AVAIL_FULL;
         health__mover_init(&h->region[i].m, h->wall_ms);
+        health__outage_init(&h->region[i].out);
         health__region_rules(h, i);
         h->regions_probed_n += h->region[i].probed_n > 0;
     }
@@ -201,6 +247,10 @@ enum err health_create(const struct health_config *config, int64_t now_ms, int64
     }
     h->arena = a;
     h->cfg = *config;
+    if (h->cfg.fail <= 0) {
+        h->cfg.degrade = 0.05;
+        h->cfg.fail = 0.50;
+    }
     h->now_ms = now_ms;
     h->wall_ms = h->created_wall_ms = wall_ms;
     if (!allocate(h)) {

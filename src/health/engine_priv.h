@@ -27,6 +27,10 @@
 #define RAMP_FLOOR (AVAIL_FULL / 10u + 1u) /* 10 % */
 #define HOLD_MS_MIN 30000
 #define REGION_HOLD_MS_MAX 300000
+#define FLAP_QUIET_MS 600000         /* ten minutes: a return within them of the fall is a flap */
+#define FLAP_HOLD_TIMES_MAX 16       /* a damped hold is at most so many holds, */
+#define FLAP_HOLD_MS_MAX 3600000     /* and an hour, where the hold itself is not longer */
+#define FLAP_CLIMB (AVAIL_FULL / 4u) /* less of a way back is not a return */
 #define NEVER_MS INT64_MAX
 
 enum rule {
@@ -43,7 +47,9 @@ enum rule {
     RULE_MIN_CAPACITY,
     RULE_HOLD,
     RULE_WITNESS,
-    RULE_PROBE
+    RULE_PROBE,
+    RULE_LOAD,
+    RULE_REPORT
 };
 
 /* Why a move up has to wait. */
@@ -59,6 +65,17 @@ struct mover {              /* one availability: down at once, up after hold and
     int64_t ramp_at_ms;
     int64_t good_since_ms; /* since when target is above avail; NEVER_MS when it is not */
     int64_t since_wall_ms;
+    /* flap damping */
+    uint32_t flaps;      /* falls in a row, the first one included */
+    uint32_t trough;     /* where the last return began */
+    int64_t held_ms;     /* length of the last hold; 0 none yet */
+    int64_t fell_ms;     /* the last move down */
+    int64_t returned_ms; /* when the return since then began; NEVER_MS none */
+};
+struct outage { /* what has been observed to be down, however short */
+    uint32_t falls;
+    int64_t down_ms;  /* of those that are over */
+    int64_t since_ms; /* of the one that is not; NEVER_MS */
 };
 struct mover_rules {
     int64_t ramp_ms, hold_ms, after_ms;
@@ -70,10 +87,50 @@ struct window { /* of one endpoint; its clock is the site's */
     uint16_t n[WINDOW_BUCKETS], fail[WINDOW_BUCKETS];
 };
 
-struct probed { /* an endpoint with a probe */
+struct held { /* by a safety rule; what was logged last */
+    uint8_t by;
+    uint32_t would;
+};
+struct safety_by { /* which rule binds, and of which service */
+    uint8_t rule;
+    uint32_t service;
+};
+
+#define SOURCES_MAX 16384u
+
+struct source { /* one reporter of one item */
+    uint32_t item, next;
+    char name[HEALTH_SOURCE_MAX];
+    uint32_t bucket_ms;
+    int64_t bucket;
+    uint32_t n[WINDOW_BUCKETS], fail[WINDOW_BUCKETS];
+    uint64_t seen;                  /* samples in the window at the last report */
+    uint64_t judged_n, judged_fail; /* those of the last judgement */
+    double low;
+    uint32_t want; /* the last judgement */
+    bool fresh_said;
+    int64_t last_ms, fresh_until_ms;
+    double load; /* utilisation */
+    uint32_t load_want;
+    int64_t load_until_ms, load_again_ms;
+    uint32_t p50_us, p99_us;
+};
+struct verdict { /* the worst of the fresh sources of an item */
+    uint32_t want, load;
+    const struct source *by, *load_by; /* NULL: full */
+};
+struct proof {          /* what a degrade rests on */
+    const char *source; /* NULL: probes */
+    uint64_t n, fail;
+    double low;
+    int64_t window_ms;
+};
+
+struct probed { /* an endpoint with a probe, or (silent) one of which there have been reports */
     uint32_t endpoint;
     uint8_t observed; /* enum health_observed */
     bool streak_ok;
+    bool silent;        /* has no probe: observed is UP */
     bool queued;        /* an action for it waits to be taken */
     bool witness_asked; /* is asked to be one, until its next sample */
     bool listed;        /* failing, not down, no witness yet: in its region's list */
@@ -92,21 +149,25 @@ struct probed { /* an endpoint with a probe */
     uint32_t prev, next; /* 1-based, in its region's list */
     uint32_t latency_us;
     uint32_t note;
+    struct held held;
+    struct outage out;
     struct mover m;
     struct window w;
 };
 
-struct judged { /* a site with at least one probed endpoint */
+struct judged { /* a site with at least one probed endpoint, or (silent) one that is reported of */
     uint32_t site;
     struct mover m;
+    struct outage out;
     uint32_t evidence;    /* what evidence wants before the safety rules */
     uint32_t rate_target; /* the error rate's share in that */
     uint8_t evidence_rule;
-    uint8_t blocked_by; /* enum rule: min-regions, min-capacity */
+    struct held held;
+    bool reported; /* a report is the worst */
+    bool silent;   /* has no probed endpoint, and no say in its region */
     bool restored, moving;
     bool zero; /* counted in its region's zero_n */
     uint8_t observed_saved;
-    uint32_t would; /* logged last as blocked */
     uint32_t bucket_ms;
     int64_t bucket;      /* number of the newest one */
     uint32_t n, fail;    /* sums over the endpoints' windows */
@@ -127,9 +188,11 @@ struct order {     /* a person's word on an endpoint or region */
 
 struct region {
     struct mover m;
+    struct outage out;
     struct mover_rules rules;
     uint32_t order; /* 1-based; 0 none */
-    uint32_t zero_n, judged_n;
+    struct held held;
+    uint32_t zero_n, judged_n; /* of the sites that are probed */
     bool moving;
     int64_t ttl_ms_max;
     uint32_t probed_n;
@@ -157,10 +220,14 @@ struct health {
     struct judged *judged;
     struct region *region;
     char (*last)[LAST_TEXT_MAX]; /* by probed */
-    uint32_t probed_n, judged_n;
+    uint32_t probed_n, judged_n, probed_cap, judged_cap;
     uint32_t *service_moving_n;
     uint32_t *service_site_first, *service_site; /* sites by service */
     uint32_t *region_site_first, *region_site;   /* sites by region */
+
+    struct source *source; /* 0 unused */
+    uint32_t *source_of;   /* by item; 0 none */
+    uint32_t sources_top, sources_used, sources_free, sources_cap;
 
     struct order *order; /* 0 unused */
     uint32_t orders_used, orders_free, orders_cap;
@@ -233,6 +300,9 @@ static inline const struct order *health__region_order(const struct health *h, u
 }
 
 /* engine.c */
+int64_t health__window_ms(const struct health *h, uint32_t site);
+/* State of its own for an item that reports are about to judge. */
+enum err health__reports_place(struct health *h, uint32_t item) WARN_UNUSED;
 void health__clock(struct health *h, int64_t now_ms, int64_t wall_ms);
 int64_t health__service_hold_ms(const struct health_service_config *s);
 struct mover_rules health__service_rules(const struct health *h, uint32_t service);
@@ -245,14 +315,31 @@ bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t t
 void health__mover_lift(struct mover *m, uint32_t to); /* by a person's word */
 bool health__mover_moving(const struct mover *m, int64_t now_ms);
 
+/* flap.c */
+void health__flap_init(struct mover *m);
+void health__flap_returns(struct mover *m, int64_t at_ms);
+/* Before a move down to target: counts it, and returns the hold that follows. */
+int64_t health__flap_falls(struct mover *m, const struct mover_rules *r, int64_t now_ms);
+uint32_t health__flap_count(const struct mover *m, int64_t now_ms); /* 0 when it is quiet */
+#define FLAP_TEXT_MAX 64
+/* " hold=2m flaps=3", or "" for a fall of its own. */
+const char *health__flap_text(const struct mover *m, char out[FLAP_TEXT_MAX]);
+void health__outage_init(struct outage *o);
+void health__outage_set(struct outage *o, bool down, int64_t now_ms);
+struct health_outages health__outages(const struct outage *o, const struct mover *m,
+                                      int64_t now_ms);
+
 /* window.c */
-double health__wilson_low(uint32_t fail, uint32_t n);
+double health__wilson_low(uint64_t fail, uint64_t n);
+uint32_t health__degraded(double low, double degrade, double fail);
+struct proof health__window_proof(const struct judged *j);
 void health__window_roll(struct health *h, struct judged *j);
 void health__window_add(struct judged *j, struct probed *p, bool ok);
 void health__window_forget(struct judged *j, struct probed *p);
 
 /* endpoint.c */
 void health__endpoint_judge(struct health *h, uint32_t endpoint);
+enum health_observed health__endpoint_observed(const struct health *h, const struct probed *p);
 void health__endpoint_recount(struct health *h, uint32_t endpoint);
 void health__endpoint_fall(struct health *h, struct probed *p);
 void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_before_ms);
@@ -278,6 +365,22 @@ void health__site_judge(struct health *h, uint32_t site);
 void health__site_lift(struct health *h, uint32_t site); /* a person vouches: up at once */
 enum health_observed health__site_observed(const struct health *h, const struct judged *j);
 
+/* safety.c */
+uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t now, uint32_t want,
+                              struct safety_by *by);
+/* Says once per change of value that a move is held back, and by which rule. */
+void health__safety_say(struct health *h, uint32_t item, struct held *held, const struct mover *m,
+                        uint32_t want, uint32_t limited, const struct safety_by *by);
+
+/* report.c, load.c */
+void health__reports_tick(struct health *h, uint32_t item);
+struct verdict health__reports_verdict(const struct health *h, uint32_t item);
+struct proof health__reports_proof(const struct source *s);
+void health__reports_due(const struct health *h, uint32_t item, int64_t *due_ms);
+void health__reports_adopt(struct health *h, uint32_t item, const struct health *old,
+                           uint32_t old_item);
+void health__load_judge(struct health *h, uint32_t region, struct source *s);
+
 /* region.c */
 void health__region_judge(struct health *h, uint32_t region);
 void health__region_count(struct health *h, struct judged *j);
@@ -295,6 +398,10 @@ uint32_t health__order_new(struct health *h);
 uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint);
 uint32_t health__site_word_now(const struct health *h, uint32_t site);
 uint32_t health__region_word_now(const struct health *h, uint32_t region);
+/* What the word would be if that were observed. */
+uint32_t health__endpoint_word_at(const struct health *h, uint32_t endpoint, uint32_t observed);
+uint32_t health__site_word_at(const struct health *h, uint32_t site, uint32_t observed);
+uint32_t health__region_word_at(const struct health *h, uint32_t region, uint32_t observed);
 void health__endpoint_publish(struct health *h, uint32_t endpoint);
 void health__site_publish(struct health *h, uint32_t site);
 void health__region_publish(struct health *h, uint32_t region);
@@ -320,6 +427,10 @@ struct health_event *health__event(struct health *h, enum health_event_kind kind
                                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void health__event_waits(struct health *h, struct place at, enum log_level level,
                          const struct mover *m, const struct mover_rules *r);
+
+/* A move down by error rate. */
+void health__event_degrade(struct health *h, struct place at, enum log_level level, uint32_t before,
+                           uint32_t after, const struct proof *p, const char *more);
 
 /* save.c */
 uint32_t health__note(struct health *h, const char *text);

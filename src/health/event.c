@@ -11,8 +11,8 @@
 const char *health__rule_name(uint8_t rule)
 {
     static const char *const names[] = {
-        "none",     "fall",  "rise",        "degrade",      "panic", "region",  "ramp",
-        "override", "until", "min-regions", "min-capacity", "hold",  "witness", "probe"};
+        "none",  "fall",        "rise",         "degrade", "panic",   "region", "ramp", "override",
+        "until", "min-regions", "min-capacity", "hold",    "witness", "probe",  "load", "report"};
     return names[rule];
 }
 
@@ -70,21 +70,41 @@ struct health_event *health__event(struct health *h, enum health_event_kind kind
     return e;
 }
 
+void health__event_degrade(struct health *h, struct place at, enum log_level level, uint32_t before,
+                           uint32_t after, const struct proof *p, const char *more)
+{
+    const char *address = at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
+    struct health_event *e = health__event(
+        h, HEALTH_EVENT_AVAILABILITY, level, at, RULE_DEGRADE,
+        "%s%savailability %.2f -> %.2f rule=degrade cause=\"error rate %.1f%%, at least %.1f%%\" "
+        "window=%llds n=%llu/%llu%s%s%s",
+        address, *address ? " " : "", avail_to_double(before), avail_to_double(after),
+        p->n ? 100.0 * (double)p->fail / (double)p->n : 0, 100 * p->low,
+        (long long)p->window_ms / 1000, (unsigned long long)p->fail, (unsigned long long)p->n,
+        p->source ? " source=" : "", p->source ? p->source : "", more);
+    e->before = before;
+    e->after = after;
+}
+
 /* A move up that has to wait says so once, when the wait begins. */
 void health__event_waits(struct health *h, struct place at, enum log_level level,
                          const struct mover *m, const struct mover_rules *r)
 {
-    char span[TIME_TEXT_MAX], by[64];
+    char span[TIME_TEXT_MAX], by[64], flaps[24] = "";
+    int64_t hold_ms = m->held_ms ? m->held_ms : r->hold_ms;
     if (m->wait == WAIT_HOLD)
-        snprintf(by, sizeof by, "hold(%s)", duration_format(r->hold_ms, span));
+        snprintf(by, sizeof by, "hold(%s)", duration_format(hold_ms, span));
     else if (m->wait == WAIT_AFTER)
         snprintf(by, sizeof by, "failback(after %s)", duration_format(r->after_ms, span));
     else
         snprintf(by, sizeof by, "failback(hold)");
+    if (m->wait == WAIT_HOLD && m->flaps > 1)
+        snprintf(flaps, sizeof flaps, " flaps=%u", m->flaps);
     const char *address = at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
-    struct health_event *e = health__event(
-        h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD, "%s%shold %.2f would=%.2f blocked-by=%s",
-        address, *address ? " " : "", avail_to_double(m->avail), avail_to_double(m->target), by);
+    struct health_event *e =
+        health__event(h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD,
+                      "%s%shold %.2f would=%.2f blocked-by=%s%s", address, *address ? " " : "",
+                      avail_to_double(m->avail), avail_to_double(m->target), by, flaps);
     e->before = m->avail;
     e->after = m->avail;
 }

@@ -18,6 +18,7 @@
  *
  * Invariants (health_check_state): ramping means avail < target; wait means avail < target; no
  * change upwards before hold_until_ms; at most 1/ramp_ms a millisecond above the 10 % it starts at.
+ * The hold is longer for what flaps (flap.c).
  */
 #include "engine_priv.h"
 
@@ -28,6 +29,7 @@ void health__mover_init(struct mover *m, int64_t wall_ms)
                         .hold_until_ms = INT64_MIN,
                         .good_since_ms = NEVER_MS,
                         .since_wall_ms = wall_ms};
+    health__flap_init(m);
 }
 
 /* The next value worth publishing on the way up: a multiple of the dead band, at least one dead
@@ -60,8 +62,9 @@ static bool move_down(struct mover *m, const struct mover_rules *r, uint32_t tar
     uint32_t way = m->avail - target;
     if (way == 0 || (target != 0 && avail_to_double(way) < r->dead_band - 1e-4))
         return false;
+    int64_t hold_ms = health__flap_falls(m, r, now_ms);
     m->avail = target;
-    m->hold_until_ms = now_ms + r->hold_ms;
+    m->hold_until_ms = now_ms + hold_ms;
     if (target == 0)
         m->kept_out = r->failback == HEALTH_FAILBACK_HOLD;
     return true;
@@ -86,6 +89,7 @@ static int64_t wait_reason(struct mover *m, const struct mover_rules *r, int64_t
 
 static void ramp_begin(struct mover *m, int64_t at_ms)
 {
+    health__flap_returns(m, at_ms);
     m->ramping = true;
     m->ramp_at_ms = at_ms;
     m->ramp_from = m->avail > RAMP_FLOOR ? m->avail : RAMP_FLOOR;

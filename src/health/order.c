@@ -116,8 +116,8 @@ static void follow_endpoint(struct health *h, uint32_t endpoint)
 
 static void follow_region(struct health *h, uint32_t region)
 {
-    health__region_judge(h, region);
     publish_below(h, region);
+    health__region_judge(h, region);
 }
 
 /* "state auto -> drain keep=0.40 over=10m until=… author=ana reason=\"db move\"" */

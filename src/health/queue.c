@@ -3,11 +3,9 @@
  * so neither can overflow. */
 #include "engine_priv.h"
 
-uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint)
+uint32_t health__endpoint_word_at(const struct health *h, uint32_t endpoint, uint32_t observed)
 {
     const struct order *o = health__endpoint_order(h, endpoint);
-    const struct probed *p = health__probed(h, endpoint);
-    uint32_t observed = p ? p->m.avail : AVAIL_FULL;
     if (o && o->state == HEALTH_DOWN)
         return HEALTH_WORD_OFF;
     if (o && o->state == HEALTH_UP)
@@ -22,17 +20,32 @@ uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint)
     return o->cap < observed ? o->cap : observed;
 }
 
-uint32_t health__site_word_now(const struct health *h, uint32_t site)
+uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint)
+{
+    const struct probed *p = health__probed(h, endpoint);
+    return health__endpoint_word_at(h, endpoint, p ? p->m.avail : AVAIL_FULL);
+}
+
+uint32_t health__site_word_at(const struct health *h, uint32_t site, uint32_t observed)
 {
     const struct order *r = health__region_order(h, h->cfg.site[site].region);
+    return r && r->state == HEALTH_UP ? AVAIL_FULL : observed;
+}
+
+uint32_t health__site_word_now(const struct health *h, uint32_t site)
+{
     const struct judged *j = health__judged(h, site);
-    return !j || (r && r->state == HEALTH_UP) ? AVAIL_FULL : j->m.avail;
+    return health__site_word_at(h, site, j ? j->m.avail : AVAIL_FULL);
 }
 
 uint32_t health__region_word_now(const struct health *h, uint32_t region)
 {
+    return health__region_word_at(h, region, h->region[region].m.avail);
+}
+
+uint32_t health__region_word_at(const struct health *h, uint32_t region, uint32_t observed)
+{
     const struct order *o = health__region_order(h, region);
-    uint32_t observed = h->region[region].m.avail;
     if (!o)
         return observed;
     if (o->state == HEALTH_DOWN)

@@ -1,9 +1,12 @@
 /* region: a whole region leaves for all its services when most of those that are probed there, and
- * two at least, are out by observation; it comes back by hold and ramp when that is no longer so.
+ * two at least, are out by observation, or by what is reported of it as a whole; it comes back by
+ * hold and ramp when that is no longer so.
  */
 #include "engine_priv.h"
 
 #include "base/clock.h"
+
+#include <stdio.h>
 
 /* The largest TTL and ramp of the services that the region has. */
 void health__region_rules(struct health *h, uint32_t region)
@@ -31,6 +34,8 @@ void health__region_count(struct health *h, struct judged *j)
 {
     /* What was restored at 0 may have been on its way back: then it is not a witness against the
      * region. */
+    if (j->silent) /* only what is probed has a say */
+        return;
     bool zero = j->restored ? j->observed_saved == HEALTH_OBSERVED_DOWN : j->m.target == AVAIL_NONE;
     if (zero == j->zero)
         return;
@@ -59,19 +64,57 @@ static void set_moving(struct health *h, uint32_t region, bool moving)
     }
 }
 
-static void say_moved(struct health *h, uint32_t region, uint32_t before)
+/* What reports want of the region: gradual, so the safety rules of all its services bind. */
+static uint32_t reported(struct health *h, uint32_t region, const struct verdict *v)
+{
+    struct region *r = &h->region[region];
+    uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
+    uint32_t want = v->want < v->load ? v->want : v->load, limited = want;
+    struct safety_by by = {.rule = RULE_NONE};
+    if (want < r->m.avail)
+        limited = health__safety_limit(h, item, r->m.avail, want, &by);
+    health__safety_say(h, item, &r->held, &r->m, want, limited, &by);
+    return limited;
+}
+
+static void say_load(struct health *h, uint32_t region, uint32_t before, const struct source *s,
+                     const char *more)
+{
+    struct region *r = &h->region[region];
+    struct health_event *e = health__event(
+        h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_LOAD,
+        "availability %.2f -> %.2f rule=load cause=\"utilisation %.1f%% of %.0f, above "
+        "%.0f%%\" source=%s%s",
+        avail_to_double(before), avail_to_double(r->m.avail), 100 * s->load,
+        h->cfg.region[region].capacity, 100 * h->cfg.load_high, s->name, more);
+    e->before = before;
+    e->after = r->m.avail;
+}
+
+static void say_moved(struct health *h, uint32_t region, uint32_t before, const struct verdict *v)
 {
     struct region *r = &h->region[region];
     double was = avail_to_double(before), is = avail_to_double(r->m.avail);
     const struct order *o = health__region_order(h, region);
     const char *masked = o && o->state == HEALTH_UP ? " in-effect=1.00" : "";
-    char span[TIME_TEXT_MAX];
+    char span[TIME_TEXT_MAX], flaps[FLAP_TEXT_MAX], more[FLAP_TEXT_MAX + 24];
+    snprintf(more, sizeof more, "%s%s", health__flap_text(&r->m, flaps), masked);
     struct health_event *e;
+    if (r->m.rule == RULE_DEGRADE) {
+        struct proof p = health__reports_proof(v->by);
+        health__event_degrade(h, health__place_region(region), LOG_NOTICE, before, r->m.avail, &p,
+                              more);
+        return;
+    }
+    if (r->m.rule == RULE_LOAD) {
+        say_load(h, region, before, v->load_by, more);
+        return;
+    }
     if (r->m.rule == RULE_REGION)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_REGION,
             "availability %.2f -> %.2f rule=region cause=\"%u of %u services down\"%s", was, is,
-            r->zero_n, r->judged_n, masked);
+            r->zero_n, r->judged_n, more);
     else
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region),
                           RULE_RAMP,
@@ -85,21 +128,32 @@ void health__region_judge(struct health *h, uint32_t region)
 {
     struct region *r = &h->region[region];
     bool most = r->zero_n >= 2 && r->zero_n * 2 > r->judged_n;
+    uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
+    health__reports_tick(h, item);
+    struct verdict v = health__reports_verdict(h, item);
+    uint32_t target = most ? AVAIL_NONE : reported(h, region, &v);
     uint32_t before = r->m.avail;
     uint8_t waited = r->m.wait;
     int64_t due;
-    if (health__mover_step(&r->m, &r->rules, most ? AVAIL_NONE : AVAIL_FULL, h->now_ms, &due)) {
+    if (health__mover_step(&r->m, &r->rules, target, h->now_ms, &due)) {
         r->m.since_wall_ms = h->wall_ms;
-        r->m.rule = r->m.avail < before ? RULE_REGION : RULE_RAMP;
+        r->m.rule = r->m.avail > before             ? RULE_RAMP
+                    : most || (!v.by && !v.load_by) ? RULE_REGION
+                    : v.want <= v.load              ? RULE_DEGRADE
+                                                    : RULE_LOAD;
         r->note = 0;
-        say_moved(h, region, before);
+        say_moved(h, region, before, &v);
     }
     if (r->m.wait != WAIT_NONE && r->m.wait != waited)
         health__event_waits(h, health__place_region(region), LOG_INFO, &r->m, &r->rules);
+    health__outage_set(&r->out,
+                       most || v.want == AVAIL_NONE || (r->judged_n && r->zero_n == r->judged_n),
+                       h->now_ms);
     const struct order *o = health__region_order(h, region);
     set_moving(h, region,
                health__mover_moving(&r->m, h->now_ms) || health__order_moving(o, h->now_ms));
     health__order_due(h, o, &due);
+    health__reports_due(h, item, &due);
     health__region_publish(h, region);
-    health__timer_set(h, h->cfg.endpoints_n + h->cfg.sites_n + region, due);
+    health__timer_set(h, item, due);
 }

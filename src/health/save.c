@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RESTORED_HOLD_MS 60000
+
 uint32_t health__note(struct health *h, const char *text)
 {
     if (!*text || strcmp(text, "-") == 0 || h->notes_used + 1 >= NOTES_MAX)
@@ -90,12 +92,25 @@ static void take_back(struct health *h, struct mover *m, const struct health_sav
     m->hold_until_ms = s->hold_left_ms ? h->now_ms + s->hold_left_ms : INT64_MIN;
 }
 
+/* Judged by reports alone: what it had stands for as long as a report is good, then it returns. */
+static void restore_silent(struct health *h, struct mover *m, const struct health_saved *s)
+{
+    take_back(h, m, s);
+    if (m->avail < AVAIL_FULL && m->hold_until_ms < h->now_ms + RESTORED_HOLD_MS)
+        m->hold_until_ms = h->now_ms + RESTORED_HOLD_MS;
+}
+
 static void restore_region(struct health *h, const struct health_saved *s)
 {
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         if (strcmp(h->cfg.region[i].name, s->region) != 0)
             continue;
-        take_back(h, &h->region[i].m, s);
+        if (s->observed >= HEALTH_OBSERVED_DEGRADED)
+            restore_silent(h, &h->region[i].m, s);
+        else
+            take_back(h, &h->region[i].m, s);
+        if (s->observed == HEALTH_OBSERVED_DOWN)
+            h->region[i].out.since_ms = h->now_ms;
         h->region[i].note = health__note(h, s->why);
         health__region_publish(h, i);
         /* Its sites are being restored as well: judge when they are. */
@@ -112,6 +127,8 @@ static void restore_endpoint(struct health *h, struct probed *p, const struct he
                                                       : HEALTH_OBSERVED_UNKNOWN;
     if (p->observed == HEALTH_OBSERVED_DOWN)
         p->m.avail = AVAIL_NONE;
+    if (p->observed == HEALTH_OBSERVED_DOWN)
+        p->out.since_ms = h->now_ms; /* it fell in an earlier life */
     p->restored = p->observed != HEALTH_OBSERVED_DOWN;
     p->note = health__note(h, s->why);
     health__endpoint_recount(h, p->endpoint);
@@ -122,8 +139,18 @@ static void restore_endpoint(struct health *h, struct probed *p, const struct he
 static void restore_below(struct health *h, const struct health_saved *s)
 {
     uint32_t item = health__find(h, s->service, s->region, s->address);
-    if (item == HEALTH_NONE)
+    if (item == HEALTH_NONE || health__reports_place(h, item))
         return;
+    if (s->address && health__probed(h, item)->silent) {
+        restore_silent(h, &health__probed(h, item)->m, s);
+        health__endpoint_judge(h, item);
+        return;
+    }
+    if (!s->address && health__judged(h, item - h->cfg.endpoints_n)->silent) {
+        restore_silent(h, &health__judged(h, item - h->cfg.endpoints_n)->m, s);
+        health__site_judge(h, item - h->cfg.endpoints_n);
+        return;
+    }
     if (s->address) {
         struct probed *p = health__probed(h, item);
         if (p)
@@ -135,6 +162,8 @@ static void restore_below(struct health *h, const struct health_saved *s)
         return;
     take_back(h, &j->m, s);
     j->restored = true;
+    if (s->observed == HEALTH_OBSERVED_DOWN)
+        j->out.since_ms = h->now_ms;
     j->observed_saved = s->observed <= HEALTH_OBSERVED_DOWN ? s->observed : HEALTH_OBSERVED_UNKNOWN;
     j->rate_target = j->evidence = j->m.avail;
     j->note = health__note(h, s->why);

@@ -33,7 +33,7 @@ static void say_order(char out[HEALTH_TEXT_MAX], const struct order *o)
 static bool say_return(const struct health *h, char out[HEALTH_TEXT_MAX], const struct mover *m,
                        const struct mover_rules *r)
 {
-    char span[TIME_TEXT_MAX];
+    char span[TIME_TEXT_MAX], flaps[32] = "";
     int64_t from = m->hold_until_ms;
     if (m->target <= m->avail)
         return false;
@@ -50,8 +50,10 @@ static bool say_return(const struct health *h, char out[HEALTH_TEXT_MAX], const 
     if (m->wait == WAIT_NONE)
         return false;
     int64_t left_s = (from - h->now_ms + 999) / 1000;
-    say(out, "good again, %s for %s", m->wait == WAIT_AFTER ? "failback after waits" : "held",
-        duration_format_rough((left_s < 0 ? 0 : left_s) * 1000, span));
+    if (m->wait == WAIT_HOLD && m->flaps > 1)
+        snprintf(flaps, sizeof flaps, ", %u falls in a row", m->flaps);
+    say(out, "good again, %s for %s%s", m->wait == WAIT_AFTER ? "failback after waits" : "held",
+        duration_format_rough((left_s < 0 ? 0 : left_s) * 1000, span), flaps);
     return true;
 }
 
@@ -60,12 +62,25 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* "error rate 30.6%, reported by haproxy, would be 0.00, blocked by min-regions" */
+static void say_reported(char out[HEALTH_TEXT_MAX], const struct source *s, uint32_t want,
+                         const struct held *held)
+{
+    char blocked[64] = "";
+    double rate = s->judged_n ? 100.0 * (double)s->judged_fail / (double)s->judged_n : 0;
+    if (held->by != RULE_NONE)
+        snprintf(blocked, sizeof blocked, ", would be %.2f, blocked by %s", avail_to_double(want),
+                 health__rule_name(held->by));
+    say(out, "error rate %.1f%%, reported by %s%s", rate, s->name, blocked);
+}
+
 static void endpoint_why(const struct health *h, const struct probed *p, char out[HEALTH_TEXT_MAX])
 {
     const struct health_endpoint_config *c = &h->cfg.endpoint[p->endpoint];
     struct mover_rules r = health__service_rules(h, health__service_of(h, p->endpoint));
     const char *last = h->last[p - h->probed];
     bool failing = p->streak && !p->streak_ok;
+    struct verdict v = health__reports_verdict(h, p->endpoint);
     if (p->note)
         say(out, "%s", h->note[p->note]);
     else if (failing && p->observed != HEALTH_OBSERVED_DOWN && p->streak >= c->probe->fall)
@@ -76,6 +91,8 @@ static void endpoint_why(const struct health *h, const struct probed *p, char ou
     else if (p->observed == HEALTH_OBSERVED_DOWN)
         say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak,
             c->probe->rise);
+    else if (v.by && v.want < p->m.avail + avail_from_double(h->cfg.dead_band))
+        say_reported(out, v.by, v.want, &p->held);
     else if (!say_return(h, out, &p->m, &r))
         say(out, "-");
 }
@@ -93,7 +110,7 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
     uint32_t at_region = h->region_word[region] & HEALTH_WORD_AVAIL;
     out->set = o ? (enum health_override)o->state : HEALTH_AUTO;
     out->effective = least(own, least(at_site, at_region));
-    out->observed = p ? (enum health_observed)p->observed : HEALTH_OBSERVED_UP;
+    out->observed = p ? health__endpoint_observed(h, p) : HEALTH_OBSERVED_UP;
     out->since_wall_ms = p ? p->m.since_wall_ms : h->created_wall_ms;
     if (o)
         out->since_wall_ms = o->since_wall_ms;
@@ -106,6 +123,7 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
         out->streak = p->streak;
         out->streak_ok = p->streak_ok;
         out->latency_us = p->latency_us;
+        out->outages = health__outages(&p->out, &p->m, h->now_ms);
         snprintf(out->last, sizeof out->last, "%s", h->last[p - h->probed]);
         endpoint_why(h, p, out->why);
     }
@@ -116,21 +134,43 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
 static void site_why(const struct health *h, const struct judged *j, char out[HEALTH_TEXT_MAX])
 {
     struct mover_rules r = health__service_rules(h, h->cfg.site[j->site].service);
+    struct verdict v = health__reports_verdict(h, h->cfg.endpoints_n + j->site);
+    bool soft = j->evidence_rule == RULE_DEGRADE && j->reported && v.by;
     if (j->note)
         say(out, "%s", h->note[j->note]);
     else if (j->evidence == AVAIL_NONE && j->evidence_rule == RULE_FALL)
         say(out, "no endpoint up");
     else if (j->evidence == AVAIL_NONE && j->evidence_rule == RULE_PANIC)
         say(out, "%u of %u endpoints up", j->up_n, j->on_n);
-    else if (j->blocked_by == RULE_MIN_REGIONS || j->blocked_by == RULE_MIN_CAPACITY)
+    else if (soft && (j->held.by != RULE_NONE || j->evidence <= j->m.avail))
+        say_reported(out, v.by, j->evidence, &j->held);
+    else if (j->held.by == RULE_MIN_REGIONS || j->held.by == RULE_MIN_CAPACITY)
         say(out, "error rate %.1f%%, would be %.2f, blocked by %s",
             j->n ? 100.0 * j->fail / j->n : 0, avail_to_double(j->evidence),
-            health__rule_name(j->blocked_by));
+            health__rule_name(j->held.by));
     else if (say_return(h, out, &j->m, &r))
         return;
     else if (j->evidence < AVAIL_FULL && j->m.avail < AVAIL_FULL)
         say(out, "error rate over %lld s", (long long)j->bucket_ms * WINDOW_BUCKETS / 1000);
     else
+        say(out, "-");
+}
+
+static void region_why(const struct health *h, uint32_t region, char out[HEALTH_TEXT_MAX])
+{
+    const struct region *r = &h->region[region];
+    struct verdict v = health__reports_verdict(h, h->cfg.endpoints_n + h->cfg.sites_n + region);
+    uint32_t want = v.want < v.load ? v.want : v.load;
+    bool down = want <= r->m.avail || r->held.by != RULE_NONE;
+    if (r->note)
+        say(out, "%s", h->note[r->note]);
+    else if (r->zero_n >= 2 && r->zero_n * 2 > r->judged_n)
+        say(out, "%u of %u services down", r->zero_n, r->judged_n);
+    else if (v.by && v.want <= v.load && down)
+        say_reported(out, v.by, v.want, &r->held);
+    else if (v.load_by && down)
+        say(out, "utilisation %.0f%%, reported by %s", 100 * v.load_by->load, v.load_by->name);
+    else if (!say_return(h, out, &r->m, &r->rules))
         say(out, "-");
 }
 
@@ -147,6 +187,17 @@ static uint32_t site_latency(const struct health *h, uint32_t site)
         }
     }
     return n ? (uint32_t)(sum / n) : 0;
+}
+
+/* The rate that is shown is that of the source that rules. */
+static void worst_reported(const struct source *s, struct health_site_view *out)
+{
+    if (!s || s->low <= out->error_rate_low)
+        return;
+    out->error_rate = (double)s->judged_fail / (double)s->judged_n;
+    out->error_rate_low = s->low;
+    out->samples = s->judged_n > UINT32_MAX ? UINT32_MAX : (uint32_t)s->judged_n;
+    out->failures = s->judged_fail > UINT32_MAX ? UINT32_MAX : (uint32_t)s->judged_fail;
 }
 
 void health_site_show(const struct health *h, uint32_t site, struct health_site_view *out)
@@ -171,7 +222,9 @@ void health_site_show(const struct health *h, uint32_t site, struct health_site_
         out->failures = j->fail;
         out->error_rate = j->n ? (double)j->fail / j->n : 0;
         out->error_rate_low = health__wilson_low(j->fail, j->n);
+        worst_reported(health__reports_verdict(h, h->cfg.endpoints_n + site).by, out);
         out->since_wall_ms = j->m.since_wall_ms;
+        out->outages = health__outages(&j->out, &j->m, h->now_ms);
         site_why(h, j, out->why);
         out->moving |= j->moving;
     }
@@ -185,8 +238,9 @@ void health_site_show(const struct health *h, uint32_t site, struct health_site_
         out->since_wall_ms = o->since_wall_ms;
     } else if (h->region[s->region].m.avail < (j ? j->m.avail : AVAIL_FULL)) {
         out->since_wall_ms = h->region[s->region].m.since_wall_ms;
-        say(out->why, "the whole region: %u of %u services down", h->region[s->region].zero_n,
-            h->region[s->region].judged_n);
+        char why[HEALTH_TEXT_MAX];
+        region_why(h, s->region, why);
+        say(out->why, "the whole region: %.*s", HEALTH_TEXT_MAX - 20, why);
     }
 }
 
@@ -226,16 +280,19 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
     const struct region *r = &h->region[region];
     const struct order *o = health__region_order(h, region);
     region_sums(h, region, out);
-    if (r->m.target == AVAIL_NONE)
+    struct verdict v = health__reports_verdict(h, h->cfg.endpoints_n + h->cfg.sites_n + region);
+    if (r->m.target == AVAIL_NONE || v.want == AVAIL_NONE)
         out->observed = HEALTH_OBSERVED_DOWN;
+    else if (v.by || v.load_by)
+        out->observed = HEALTH_OBSERVED_DEGRADED;
+    if (v.by) {
+        double rate = (double)v.by->judged_fail / (double)v.by->judged_n;
+        out->error_rate = rate > out->error_rate ? rate : out->error_rate;
+    }
     out->effective = h->region_word[region] & HEALTH_WORD_AVAIL;
     out->since_wall_ms = r->m.since_wall_ms;
-    if (r->note)
-        say(out->why, "%s", h->note[r->note]);
-    else if (r->m.target == AVAIL_NONE)
-        say(out->why, "%u of %u services down", r->zero_n, r->judged_n);
-    else if (!say_return(h, out->why, &r->m, &r->rules))
-        say(out->why, "-");
+    out->outages = health__outages(&r->out, &r->m, h->now_ms);
+    region_why(h, region, out->why);
     if (!o)
         return;
     out->set = (enum health_override)o->state;

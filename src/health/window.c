@@ -7,16 +7,31 @@
 
 /* Lower end of the two-sided 95 % Wilson score interval (z = 1.96): 26 of 100 is at least 18.4 %.
  */
-double health__wilson_low(uint32_t fail, uint32_t n)
+double health__wilson_low(uint64_t fail, uint64_t n)
 {
     if (n == 0 || fail == 0)
         return 0;
     const double z = 1.96, z2 = z * z;
-    double count = n, p = fail / count;
+    double count = (double)n, p = (double)fail / count;
     double middle = p + z2 / (2 * count);
     double half = z * sqrt(p * (1 - p) / count + z2 / (4 * count * count));
     double low = (middle - half) / (1 + z2 / count);
     return low < 0 ? 0 : low;
+}
+
+uint32_t health__degraded(double low, double degrade, double fail)
+{
+    if (low <= degrade)
+        return AVAIL_FULL;
+    return low >= fail ? AVAIL_NONE : avail_from_double((fail - low) / (fail - degrade));
+}
+
+struct proof health__window_proof(const struct judged *j)
+{
+    return (struct proof){.n = j->n,
+                          .fail = j->fail,
+                          .low = health__wilson_low(j->fail, j->n),
+                          .window_ms = (int64_t)j->bucket_ms * WINDOW_BUCKETS};
 }
 
 void health__window_roll(struct health *h, struct judged *j)

@@ -180,6 +180,8 @@ static struct probed *candidate(struct health *h, uint32_t region)
         const struct health_site_config *s = &h->cfg.site[h->region_site[first + r->rotor++ % n]];
         for (uint32_t i = 0; i < s->endpoint_n && i < 8; i++) {
             struct probed *p = health__probed(h, s->endpoint_first + i);
+            if (p && p->silent)
+                continue;
             if (p && good_witness(p))
                 return p;
             if (p && !any)

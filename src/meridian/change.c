@@ -30,18 +30,21 @@ json_t *change_edit(const char *verb, const char *noun, const char *name, const 
 struct outcome {
     int64_t revision;
     bool changed, serving, dry_run;
+    const char *token;
     const json_t *changes, *warnings; /* borrowed lists of texts */
 };
 
 static int print_outcome(const struct call *c, const struct outcome *o)
 {
     if (c->json)
-        return session_json(json_pack("{s:I, s:b, s:b, s:b, s:O, s:O}", "revision",
-                                      (json_int_t)o->revision, "changed", o->changed, "serving",
-                                      o->serving, "dry_run", o->dry_run, "changes", o->changes,
-                                      "warnings", o->warnings));
+        return session_json(json_pack("{s:s*, s:I, s:b, s:b, s:b, s:O, s:O}", "token", o->token,
+                                      "revision", (json_int_t)o->revision, "changed", o->changed,
+                                      "serving", o->serving, "dry_run", o->dry_run, "changes",
+                                      o->changes, "warnings", o->warnings));
     size_t i;
     json_t *line;
+    if (o->token)
+        printf("token %s\n", o->token);
     json_array_foreach(o->warnings, i, line)
         fprintf(stderr, "meridian: warning: %s\n", json_string_value(line));
     if (o->dry_run || json_array_size(o->changes) > 1)
@@ -103,6 +106,7 @@ static int through_daemon(const struct call *c, const struct change *change, con
                         .changed = json_is_true(json_object_get(reply, "changed")),
                         .serving = json_is_true(json_object_get(reply, "serving")),
                         .dry_run = call_has(c, "dry-run"),
+                        .token = call_has(c, "dry-run") ? NULL : change->token,
                         .changes = json_is_array(changes) ? changes : none,
                         .warnings = json_is_array(warnings) ? warnings : none};
     code = print_outcome(c, &o);
@@ -170,6 +174,7 @@ static int without_daemon(const struct call *c, const struct change *change, con
     struct outcome o = {.revision = revised.revision,
                         .changed = revised.changed,
                         .dry_run = call_has(c, "dry-run"),
+                        .token = call_has(c, "dry-run") ? NULL : change->token,
                         .changes = lines,
                         .warnings = warnings};
     int code = print_outcome(c, &o);

@@ -13,6 +13,7 @@ struct change {
     size_t document_len;
     int64_t rollback_to;
     bool force;
+    const char *token; /* NULL, or what is printed with the outcome, once */
 };
 
 /* Makes the change, prints the outcome, returns the exit status. */

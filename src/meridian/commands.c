@@ -28,8 +28,8 @@ static const struct command_flag grouped_flags[] = {
     {"service", "NAME", "only lines of this service", FLAGS_LOG},
     {"region", "NAME", "only lines of this region", FLAGS_LOG},
     {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, config, daemon, "
-     "fail-open, limit",
+     "only this kind: probe, endpoint, availability, hold, isolated, override, report, config, "
+     "daemon, fail-open, limit",
      FLAGS_LOG},
     {"since", "TIME", "from then on: RFC 3339, or a duration back from now", FLAGS_LOG},
 };
@@ -47,6 +47,18 @@ static const struct command_flag explain_flags[] = {
     {"client", "ADDR", "address or network of the client", 0},
     {"type", "TYPE", "record type, A if not given", 0},
     {0}};
+static const struct command_flag report_flags[] = {
+    {"service", "NAME", "of this service in the region; else of the whole region", 0},
+    {"endpoint", "ADDR", "of this endpoint of the service", 0},
+    {"ok", "N", "requests that succeeded", 0},
+    {"errors", "N", "requests that failed", 0},
+    {"covers", "DURATION", "the time counted; else since the report before it", 0},
+    {"latency", "QUANTILES", "p50=12ms,p99=80ms, or one of the two; shown only", 0},
+    {"load", "N", "of the region: in the unit of its capacity, or as a percentage of it", 0},
+    {"source", "NAME", "who reports, \"report\" if not given: each name is judged by itself", 0},
+    {0}};
+static const struct command_flag token_flags[] = {
+    {"region", "NAME", "the only region that it may report of; any if not given", 0}, {0}};
 static const struct command_flag export_flags[] = {
     {"local", NULL, "with what belongs to this host: listen, workers, control, admin, nsid", 0},
     {0}};
@@ -205,6 +217,22 @@ static const struct command table[] = {
     {"explain", "NAME", "Says why a client gets the answer it gets.",
      "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
      explain_flags},
+
+    {"report", "REGION",
+     "Hands in what a load balancer counted: evidence of its own, beside the probes.",
+     "meridian report eu-west --service www.gslb.example.com --ok 4970 --errors 30 --source "
+     "haproxy\nmeridian report eu-west --ok 51200 --errors 12 --latency p50=12ms,p99=80ms --load "
+     "36000",
+     run_report, 0, NONE, report_flags},
+
+    {"token add", "NAME",
+     "Makes a token for a reporter over HTTP and prints it, once; only its hash is stored.",
+     "meridian token add haproxy-eu --region eu-west", run_token_add, FLAGS_EDIT, NONE,
+     token_flags},
+    {"token list", "", "Lists who has a token.", "meridian token list", run_token_list, 0, NONE,
+     NULL},
+    {"token remove", "NAME", "Takes a token back: it is void at once.",
+     "meridian token remove haproxy-eu", run_token_remove, FLAGS_EDIT, NONE, NULL},
 
     /* Revisions */
     {"history", "", "Lists the revisions of the configuration: who, when, why.", "meridian history",

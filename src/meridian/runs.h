@@ -28,13 +28,18 @@ int run_latency_import(struct call *c);
 /* geo.c */
 int run_geo_lookup(struct call *c);
 int run_geo_status(struct call *c);
+/* token.c */
+int run_token_add(struct call *c);
+int run_token_list(struct call *c);
+int run_token_remove(struct call *c);
 /* revisions.c */
 int run_history(struct call *c);
 int run_diff(struct call *c);
 int run_rollback(struct call *c);
 int run_export(struct call *c);
 int run_apply(struct call *c);
-/* status.c, log.c, explain.c, probe.c */
+/* status.c, log.c, explain.c, probe.c, report.c */
+int run_report(struct call *c);
 int run_status(struct call *c);
 int run_log(struct call *c);
 int run_explain(struct call *c);

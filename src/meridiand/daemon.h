@@ -46,6 +46,7 @@ struct daemon {
 
     struct admin_lock *lock;
     struct admin_server *admin;
+    struct admin_http *http; /* NULL: off */
     struct keeper *keeper;
     struct snapshot_hub *hub;
     struct net_server *net;
@@ -113,6 +114,19 @@ void overrides_return(struct daemon *d, const struct snapshot *now, const struct
 void op_override(void *ctx, struct admin_request *r);
 void op_release(void *ctx, struct admin_request *r);
 void overrides_free(struct daemon *d);
+
+/* reports.c: what load balancers report. */
+/* Takes a report in; ADMIN_DONE with a new *answer, or the code and one sentence in error. */
+enum admin_code reports_take(struct daemon *d, json_t *body, json_t **answer, char *error,
+                             size_t cap);
+/* Those who report of a region, a site or an endpoint (HEALTH_NONE: of all of it); new reference. */
+json_t *reports_sources_json(const struct daemon *d, uint32_t region, uint32_t site,
+                             uint32_t endpoint);
+void op_report(void *ctx, struct admin_request *r);
+
+/* http.c: the HTTP side. */
+void http_start(struct daemon *d, const struct model *m);
+void http_stop(struct daemon *d);
 
 /* events.c: one line each: stderr, history, followers. */
 struct event_line {

@@ -255,6 +255,8 @@ static const char *health_kind(enum health_event_kind kind)
         return "isolated";
     case HEALTH_EVENT_OVERRIDE:
         return "override";
+    case HEALTH_EVENT_REPORT:
+        return "report";
     }
     return "health";
 }

@@ -164,6 +164,7 @@ static void stop(struct daemon *d)
     keeper_stop(d->keeper);
     events_finish(d);
     events_stop(d);
+    http_stop(d);
     admin_server_stop(&d->admin);
     signals_stop(d);
     close_timer(&d->housekeeping);
@@ -363,6 +364,7 @@ static enum err start(struct daemon *d, struct snapshot **first, struct diag *di
     }
     if (!e) {
         signals_start(d);
+        http_start(d, world_now(d)->model);
         d->started = true;
         say_start(d);
     }

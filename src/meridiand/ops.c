@@ -35,7 +35,7 @@ static void warn_of_restart(const struct snapshot *old, const struct snapshot *n
                             struct diag *diag)
 {
     static const char *const keys[] = {
-        "listen", "workers", "control", "tcp-clients", "tcp-clients-per-ip", "tcp-idle"};
+        "listen", "workers", "control", "admin", "tcp-clients", "tcp-clients-per-ip", "tcp-idle"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         const char *before = model_setting(old->model, keys[i]);
         const char *after = model_setting(next->model, keys[i]);
@@ -252,6 +252,7 @@ const struct admin_op daemon_ops[] = {
     {"rollback", op_rollback},
     {"override", op_override},
     {"release", op_release},
+    {"report", op_report},
     {"status", op_status},
     {"explain", op_explain},
     {"geo-lookup", op_geo_lookup},

@@ -51,6 +51,13 @@ static void put_state(json_t *o, enum health_observed observed, uint32_t effecti
     put_text(o, "why", why[0] ? why : "-");
 }
 
+static void put_outages(json_t *o, const struct health_outages *out)
+{
+    set_new(o, "falls", json_integer(out->falls));
+    set_new(o, "down_ms", json_integer(out->down_ms));
+    set_new(o, "flaps", json_integer(out->flaps));
+}
+
 /* What the services that a region has make of it: the mean of their sites' effective
  * availabilities, the worst thing observed, and the reason of the worst site. */
 struct region_sum {
@@ -127,6 +134,8 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
               v.latency_us, own ? v.why : sum.why);
     set_new(o, "error_rate", json_real(sum.error_rate));
     put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
+    put_outages(o, &v.outages);
+    set_new(o, "sources", reports_sources_json(d, i, HEALTH_NONE, HEALTH_NONE));
     return o;
 }
 
@@ -138,8 +147,8 @@ static double tally_of(const struct snapshot *s, uint32_t endpoint)
     return n;
 }
 
-static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model_endpoint *e,
-                             double got, double want)
+static json_t *endpoint_json(struct daemon *d, uint32_t site, uint32_t slot,
+                             const struct model_endpoint *e, double got, double want)
 {
     struct health_endpoint_view v;
     json_t *o = json_object();
@@ -151,6 +160,9 @@ static json_t *endpoint_json(struct daemon *d, uint32_t slot, const struct model
     put_state(o, v.observed, v.effective, got, want, v.latency_us, v.why);
     put_time(o, v.since_wall_ms);
     put_text(o, "last", v.last);
+    put_outages(o, &v.outages);
+    uint32_t region = world_now(d)->board_site_region[site];
+    set_new(o, "sources", reports_sources_json(d, region, site, slot));
     return o;
 }
 
@@ -171,7 +183,7 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
         got_sum += got;
         want_sum += want[k];
         json_array_append_new(endpoints,
-                              endpoint_json(d, first + k, &svc->endpoints[k], got, want[k]));
+                              endpoint_json(d, site, first + k, &svc->endpoints[k], got, want[k]));
     }
     health_site_show(d->health, site, &v);
     set_new(o, "region", json_string(s->model->regions[s->board_site_region[site]].name));
@@ -179,6 +191,8 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
     set_new(o, "error_rate", json_real(v.error_rate));
     set_new(o, "samples", json_integer(v.samples));
     put_time(o, v.since_wall_ms);
+    put_outages(o, &v.outages);
+    set_new(o, "sources", reports_sources_json(d, s->board_site_region[site], site, HEALTH_NONE));
     set_new(o, "endpoints", endpoints);
     return o;
 }

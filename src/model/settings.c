@@ -81,6 +81,9 @@ const char *model_setting_accepted(enum model_setting_kind kind)
         return "on or dry-run";
     case SETTING_SECRETS:
         return "up to 3 secrets of 32 hexadecimal digits, comma-separated";
+    case SETTING_TOKENS:
+        return "up to 64 of NAME:HASH or NAME@REGION:HASH, comma-separated, each HASH 64 "
+               "hexadecimal digits";
     case SETTING_PREFIX_V4:
         return "a prefix length from 1 to 32";
     case SETTING_PREFIX_V6:
@@ -226,6 +229,49 @@ static bool secrets_valid(const char *value)
     return model_secrets_parse(value, secret, &n);
 }
 
+/* What stands before one of `ends`, if it fits and is made of `of` alone. */
+static bool take(const char **at, const char *of, const char *ends, char *out, size_t cap)
+{
+    size_t n = strspn(*at, of);
+    if (n == 0 || n >= cap || !strchr(ends, (*at)[n]))
+        return false;
+    memcpy(out, *at, n);
+    out[n] = '\0';
+    *at += n;
+    return true;
+}
+
+bool model_tokens_parse(const char *text, struct model_token out[MODEL_TOKENS_MAX], size_t *n)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    const char *at = text;
+    for (*n = 0; *at; (*n)++) {
+        struct model_token *t = &out[*n];
+        if (*n == MODEL_TOKENS_MAX || (*n && *at++ != ','))
+            return false;
+        memset(t, 0, sizeof *t);
+        if (!take(&at, name, "@:", t->name, sizeof t->name))
+            return false;
+        if (*at == '@' && (at++, !take(&at, name, ":", t->region, sizeof t->region)))
+            return false;
+        if (at++, !take(&at, "0123456789abcdef", ",", t->hash, sizeof t->hash))
+            return false;
+        if (strlen(t->hash) != MODEL_TOKEN_HASH_MAX - 1)
+            return false;
+        for (size_t i = 0; i < *n; i++)
+            if (strcmp(out[i].name, t->name) == 0)
+                return false;
+    }
+    return true;
+}
+
+static bool tokens_valid(const char *value)
+{
+    struct model_token token[MODEL_TOKENS_MAX];
+    size_t n;
+    return model_tokens_parse(value, token, &n);
+}
+
 static bool printable(const char *value)
 {
     for (const char *p = value; *p; p++)
@@ -274,6 +320,8 @@ static bool value_valid(enum model_setting_kind kind, const char *value)
         return strcmp(value, "on") == 0 || strcmp(value, "dry-run") == 0;
     case SETTING_SECRETS:
         return secrets_valid(value);
+    case SETTING_TOKENS:
+        return tokens_valid(value);
     case SETTING_PREFIX_V4:
         return integer_within(value, 1, 32);
     case SETTING_PREFIX_V6:

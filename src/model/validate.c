@@ -54,6 +54,19 @@ int validate__region(const struct validation *v, const char *name)
     }
 }
 
+/* Between the two marks a region stays as it is. */
+static void load_marks(struct validation *v)
+{
+    double high = 1, low = 0;
+    bool marks = model_share_parse(model_setting(v->m, "load-high"), &high) &&
+                 model_share_parse(model_setting(v->m, "load-low"), &low);
+    if (marks && high > 0 && low >= high)
+        FAIL(v, "setting", "load-low",
+             "%g must be below load-high, which is %g: a region sheds load above the one and takes "
+             "it back below the other",
+             low, high);
+}
+
 int validate__region_named(struct validation *v, const char *noun, const char *of, const char *name)
 {
     int r = validate__region(v, name);
@@ -96,6 +109,7 @@ static void settings(struct validation *v)
             FAIL(v, "setting", s->key, "is given twice");
     }
     model__defaults_fill(v->m);
+    load_marks(v);
     if (v->m->defaults.degrade >= v->m->defaults.fail)
         FAIL(v, "setting", "degrade",
              "%g must be below fail, which is %g: weight moves between the two",

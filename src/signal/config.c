@@ -83,7 +83,8 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         return NULL;
     }
     for (uint32_t i = 0; i < s->regions_n; i++)
-        region[i].name = m->regions[i].name;
+        region[i] = (struct health_region_config){.name = m->regions[i].name,
+                                                  .capacity = (double)m->regions[i].capacity};
     for (uint32_t i = 0; i < s->services_n; i++) {
         const struct model_service *svc = &m->services[i];
         fill_service(m, svc, &service[i]);
@@ -106,16 +107,22 @@ struct signal_config *signal_config_create(const struct snapshot *s)
     }
     const char *samples = model_setting(m, "min-samples");
     c->arena = a;
-    c->config = (struct health_config){.endpoint = endpoint,
-                                       .site = site,
-                                       .service = service,
-                                       .region = region,
-                                       .endpoints_n = s->endpoints_n,
-                                       .sites_n = s->board_sites_n,
-                                       .services_n = s->services_n,
-                                       .regions_n = s->regions_n,
-                                       .dead_band = setting_share(m, "dead-band", 0.05),
-                                       .samples_min = samples ? (uint32_t)atoi(samples) : 10};
+    c->config = (struct health_config){
+        .endpoint = endpoint,
+        .site = site,
+        .service = service,
+        .region = region,
+        .endpoints_n = s->endpoints_n,
+        .sites_n = s->board_sites_n,
+        .services_n = s->services_n,
+        .regions_n = s->regions_n,
+        .dead_band = setting_share(m, "dead-band", 0.05),
+        .samples_min = samples ? (uint32_t)atoi(samples) : 10,
+        .degrade = m->defaults.degrade,
+        .fail = m->defaults.fail,
+        .window_ms = m->defaults.window_ms > 0 ? (uint32_t)m->defaults.window_ms : 0,
+        .load_high = setting_share(m, "load-high", 0.90),
+        .load_low = setting_share(m, "load-low", 0.70)};
     return c;
 }
 

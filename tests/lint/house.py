@@ -53,7 +53,8 @@ FOREIGN = {
     r"curl/": r"probe/",
     r"sqlite3\.h": r"store/",
     r"jansson\.h": r"config/|store/|admin/|meridiand/|meridian/",
-    r"openssl/": r"",
+    r"openssl/": r"admin/token\.c",
+    r"microhttpd\.h": r"admin/http\.c",
 }
 
 # What of ldns reads messages, records or names as they are on the wire, or fetches them from there.

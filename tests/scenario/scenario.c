@@ -194,6 +194,72 @@ static void expect_avail(struct world *w, uint32_t endpoint, const struct line *
                     l->n > 3 ? " to " : "", l->n > 3 ? l->word[4] : "", w->log);
 }
 
+/* ---------------------------------------------------------------------------------------- reports */
+
+static void report_at(struct world *w, const struct line *l, struct health_report r)
+{
+    r.source = "haproxy";
+    r.now_ms = w->now_ms;
+    r.wall_ms = w->wall_ms;
+    for (unsigned i = 2; i < l->n; i += 2) {
+        if (is(l, i, "ok"))
+            r.ok = strtoull(word(l, i + 1), NULL, 10);
+        else if (is(l, i, "errors"))
+            r.errors = strtoull(word(l, i + 1), NULL, 10);
+        else if (is(l, i, "covers"))
+            r.covered_ms = span(word(l, i + 1));
+        else if (is(l, i, "source"))
+            r.source = word(l, i + 1);
+        else if (is(l, i, "load")) {
+            r.has_load = true;
+            r.utilisation = number(word(l, i + 1));
+        } else
+            world_fatal("\"%s\" is not ok, errors, covers, load or source", l->word[i]);
+    }
+    enum err e = health_report(w->h, &r);
+    if (e)
+        world_fatal("the report is refused: %s", err_text(e));
+    world_settle(w);
+}
+
+static struct health_report place_of(const struct world *w, uint32_t endpoint)
+{
+    uint32_t site = w->s->steer.site[w->s->steer.endpoint[endpoint].site].board_site;
+    return (struct health_report){
+        .region = w->s->board_site_region[site], .site = site, .endpoint = endpoint};
+}
+
+static void report_endpoint(struct world *w, uint32_t endpoint, const struct line *l)
+{
+    report_at(w, l, place_of(w, endpoint));
+}
+
+static uint32_t site_seen;
+
+static void find_site(struct world *w, uint32_t endpoint, const struct line *l)
+{
+    (void)l;
+    site_seen = place_of(w, endpoint).site;
+}
+
+/* report WHO [ok N] [errors N] [covers D] [load SHARE] [source NAME] */
+static void report(struct world *w, const struct line *l)
+{
+    struct health_report r = {.site = HEALTH_NONE, .endpoint = HEALTH_NONE};
+    int region = model_region_index(w->s->model, word(l, 1));
+    if (region >= 0) {
+        r.region = (uint32_t)region;
+        report_at(w, l, r);
+    } else if (strchr(l->word[1], '/')) {
+        each(w, l->word[1], l, find_site);
+        r.site = site_seen;
+        r.region = w->s->board_site_region[site_seen];
+        report_at(w, l, r);
+    } else {
+        each(w, l->word[1], l, report_endpoint);
+    }
+}
+
 /* -------------------------------------------------------------------------------- a person's word */
 
 static void give_endpoint(struct world *w, uint32_t endpoint, const struct line *l)
@@ -419,6 +485,8 @@ static void act(struct world *w, const struct line *l)
     else if (is(l, 0, "probe"))
         for (int n = l->n > 3 ? atoi(l->word[3] + 1) : 1; n-- > 0;)
             each(w, word(l, 1), l, probe_once);
+    else if (is(l, 0, "report"))
+        report(w, l);
     else if (is(l, 0, "prober"))
         w->isolated = is(l, 1, "isolated");
     else if (is(l, 0, "release"))

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void sim_check_board_reset(struct sim *s)
@@ -49,6 +50,10 @@ void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t st
 void sim_check_crash(struct sim *s, uint32_t id)
 {
     const struct health_probe_config *c = &s->proto;
+    if (s->t[id].unprobed) {
+        sim_check_cancel_promises(s); /* nobody will notice, but it may be a witness that fails */
+        return;
+    }
     bool quiet = !s->isolated && s->loss == 0 && s->late == 0 &&
                  s->now - s->isolated_last > 2 * (int64_t)c->interval_ms && s->t[id].present;
     for (uint32_t i = 0; i < s->ids; i++)
@@ -96,6 +101,81 @@ static uint32_t key_of(const uint32_t *number_of, uint32_t number, uint32_t n)
     return HEALTH_NONE;
 }
 
+void sim_check_item_init(struct item *it)
+{
+    *it = (struct item){.avail = AVAIL_FULL,
+                        .down_at = INT64_MIN / 2,
+                        .up_at = INT64_MIN / 2,
+                        .returned_at = INT64_MAX};
+}
+
+static void forget_flaps(struct item *it, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        it[i].flaps = 0;
+        it[i].vague = false;
+        it[i].returned_at = INT64_MAX;
+    }
+}
+
+/* The counts begin anew; what is down then is so still, and did not fall. */
+void sim_check_forget_flaps(struct sim *s)
+{
+    forget_flaps(s->endpoint_item, s->ids);
+    forget_flaps(s->site_item, s->services * s->regions);
+    forget_flaps(s->region_item, s->regions);
+    for (uint32_t i = 0; i < s->ids; i++) {
+        struct truth *t = &s->t[i];
+        t->falls = 0;
+        t->down_ms = t->down_ms_seen = 0;
+        t->falls_seen = 0;
+        if (t->down_since != INT64_MAX)
+            t->down_since = s->now;
+    }
+}
+
+#define QUIET_MS 600000
+#define VAGUE_MS 20000 /* a return begins before its first event */
+
+static bool near(int64_t a, int64_t b)
+{
+    return a > b - VAGUE_MS && a < b + VAGUE_MS;
+}
+
+/* The rule of docs/failover.md, "Flap damping", once more. */
+static void mirror_fall(struct sim *s, struct item *it, const struct health_event *e,
+                        int64_t hold_ms)
+{
+    bool back = it->returned_at != INT64_MAX;
+    int64_t from = back ? it->returned_at : it->down_at;
+    int64_t still = it->held > QUIET_MS ? it->held : QUIET_MS;
+    int64_t soon = it->down_at + (it->held > QUIET_MS ? it->held : QUIET_MS);
+    bool far = it->trough == 0 || e->before - it->trough >= AVAIL_FULL / 4;
+    bool vague = it->flaps && (near(s->now - from, still) || (back && near(it->returned_at, soon)));
+    if (s->now - from > still) {
+        it->flaps = 0;
+        it->vague = false;
+    }
+    it->vague |= vague;
+    if (it->flaps == 0)
+        it->flaps = 1;
+    else if (back && it->returned_at <= soon && far)
+        it->flaps++;
+    int64_t most = 16 * hold_ms < 3600000 ? 16 * hold_ms : 3600000;
+    if (most < hold_ms)
+        most = hold_ms;
+    it->held = hold_ms;
+    for (uint32_t i = 1; i < it->flaps && it->held < most && !it->vague; i++)
+        it->held *= 2;
+    it->held = it->held < most ? it->held : most;
+    it->returned_at = INT64_MAX;
+    const char *said = strstr(e->text, " flaps=");
+    uint32_t flaps = said ? (uint32_t)strtoul(said + 7, NULL, 10) : 1;
+    s->flaps += flaps > 1;
+    if (!it->vague && flaps != it->flaps)
+        sim_fail(s, "%u falls in a row, and the log says %u: %s", it->flaps, flaps, e->text);
+}
+
 struct mover_bounds {
     int64_t hold_ms, ramp_ms;
 };
@@ -140,33 +220,93 @@ static void check_fall(struct sim *s, const struct health_event *e)
         sim_fail(s, "a fall by the prober's own isolation: %s", e->text);
 }
 
-/* Gradual moves leave something: min-regions others, or this one above 0. */
-static void check_degrade(struct sim *s, const struct health_event *e)
+static bool effective(const struct sim *s, const struct sim_config *c, uint32_t e, double *avail)
+{
+    const struct health_site_config *site = &c->site[c->endpoint[e].site];
+    uint32_t w = health_endpoint_word(s->h, e) & HEALTH_WORD_AVAIL;
+    uint32_t at_site = health_site_word(s->h, c->endpoint[e].site) & HEALTH_WORD_AVAIL;
+    uint32_t at_region = health_region_word(s->h, site->region) & HEALTH_WORD_AVAIL;
+    w = at_site < w ? at_site : w;
+    w = at_region < w ? at_region : w;
+    *avail = avail_to_double(w);
+    return w > 0;
+}
+
+/* Gradual moves leave something of the service: regions, and weight. region is the one that moved,
+ * by its number. */
+static void check_left(struct sim *s, const struct health_event *e, uint32_t service,
+                       uint32_t region)
+{
+    struct sim_config *c = sim_config(s);
+    const struct health_service_config *v = &c->service[service];
+    uint32_t regions = 0;
+    double carried = 0, full = 0;
+    bool own = false;
+    for (uint32_t i = 0; i < c->cfg.sites_n; i++) {
+        if (c->site[i].service != service)
+            continue;
+        bool any = false;
+        for (uint32_t k = 0; k < c->site[i].endpoint_n; k++) {
+            double avail;
+            any |= effective(s, c, c->site[i].endpoint_first + k, &avail);
+            carried += avail;
+            full++;
+        }
+        regions += any && c->site[i].region != region;
+        own |= any && c->site[i].region == region;
+    }
+    if (e->after == 0 && !own && regions < v->min_regions)
+        sim_fail(s, "a gradual move to nothing with %u other regions of %s: %s", regions, v->name,
+                 e->text);
+    if (carried < v->min_capacity * full - 0.001)
+        sim_fail(s, "a gradual move leaves %.3f of %.0f of %s: %s", carried, full, v->name,
+                 e->text);
+}
+
+static struct reporter *reporter_of(struct sim *s, const struct health_event *e)
 {
     struct sim_config *c = sim_config(s);
     uint32_t region = key_of(c->region_of, e->region, s->regions);
+    if (e->endpoint != HEALTH_NONE)
+        return &s->reporter[c->id_of[e->endpoint]];
+    if (e->service == HEALTH_NONE)
+        return &s->reporter[s->ids + s->services * s->regions + region];
     uint32_t service = key_of(c->service_of, e->service, s->services);
-    s->degrades++;
+    return &s->reporter[s->ids + service * s->regions + region];
+}
+
+static void check_gradual(struct sim *s, const struct health_event *e)
+{
+    struct sim_config *c = sim_config(s);
+    bool reported = strstr(e->text, " source=") != NULL, load = strcmp(e->rule, "load") == 0;
     int64_t window = 20 * (int64_t)s->proto.interval_ms;
     window = window > 60000 ? window : 60000;
-    /* A restart empties the windows, and of ten samples the few that were under way in a short
-     * isolation weigh much: docs/failover.md says so. */
-    if (s->now - s->site_real_fail[service * s->regions + region] > window &&
-        s->now - s->restarted_at > window)
-        sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
-    uint32_t others = 0;
-    for (uint32_t r = 0; r < s->regions; r++) {
-        uint32_t n = c->site_of[service * s->regions + r];
-        uint32_t best = 0;
-        for (uint32_t k = 0; k < c->site[n].endpoint_n; k++) {
-            uint32_t w = health_endpoint_word(s->h, c->site[n].endpoint_first + k);
-            best = (w & HEALTH_WORD_AVAIL) > best ? w & HEALTH_WORD_AVAIL : best;
-        }
-        others += r != region && best && (health_site_word(s->h, n) & HEALTH_WORD_AVAIL) &&
-                  (health_region_word(s->h, c->region_of[r]) & HEALTH_WORD_AVAIL);
+    s->degrades += !reported;
+    s->by_report += reported && !load;
+    s->by_load += load;
+    if (reported) {
+        const struct reporter *r = reporter_of(s, e);
+        int64_t longest = 3 * 3 * r->period / 2; /* that a report is fresh for */
+        longest = longest > window ? longest : window;
+        if (!load && s->now - r->bad_at > longest + window)
+            sim_fail(s, "a degrade by reports, and none told of errors: %s", e->text);
+        if (load && s->now - r->heavy_at > longest)
+            sim_fail(s, "load shed, and none was too high: %s", e->text);
+        if (load && avail_to_double(e->after) < 0.0999)
+            sim_fail(s, "load took more than nine tenths: %s", e->text);
+    } else {
+        uint32_t region = key_of(c->region_of, e->region, s->regions);
+        uint32_t service = key_of(c->service_of, e->service, s->services);
+        /* A restart empties the windows, and of ten samples the few that were under way in a short
+         * isolation weigh much: docs/failover.md says so. */
+        if (s->now - s->site_real_fail[service * s->regions + region] > window &&
+            s->now - s->restarted_at > window)
+            sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
     }
-    if (e->after == 0 && others < c->service[e->service].min_regions)
-        sim_fail(s, "a degrade to nothing with %u other regions: %s", others, e->text);
+    if (e->service != HEALTH_NONE)
+        check_left(s, e, e->service, e->region);
+    for (uint32_t i = 0; e->service == HEALTH_NONE && i < s->services; i++)
+        check_left(s, e, i, e->region);
 }
 
 static void check_move(struct sim *s, const struct health_event *e)
@@ -182,19 +322,50 @@ static void check_move(struct sim *s, const struct health_event *e)
     if (e->before == e->after || (way < 0.0499 && e->after != 0 && e->after != AVAIL_FULL))
         sim_fail(s, "a change inside the dead band: %s", e->text);
     if (e->after < e->before) {
+        mirror_fall(s, it, e, b.hold_ms);
         it->down_at = it->up_at = s->now;
         it->avail = e->after;
         return;
     }
-    if (s->now - it->down_at < b.hold_ms)
+    int64_t held = it->held > b.hold_ms ? it->held : b.hold_ms;
+    if (s->now - it->down_at < held)
         sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
-                 (long long)(s->now - it->down_at), (long long)b.hold_ms, e->text);
+                 (long long)(s->now - it->down_at), (long long)held, e->text);
+    if (it->returned_at == INT64_MAX) {
+        it->returned_at = s->now;
+        it->trough = e->before;
+    }
     double from = avail_to_double(e->before) > 0.1 ? avail_to_double(e->before) : 0.1;
     double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / (double)b.ramp_ms + 0.001 : 1;
     if (avail_to_double(e->after) > most + 0.001)
         sim_fail(s, "faster than the ramp: %s", e->text);
     it->up_at = s->now;
     it->avail = e->after;
+}
+
+/* Every outage is counted, to the millisecond. */
+static void check_outages(struct sim *s, const struct health_event *e)
+{
+    struct truth *t = &s->t[sim_config(s)->id_of[e->endpoint]];
+    struct health_endpoint_view v;
+    health_endpoint_show(s->h, e->endpoint, &v);
+    if (strstr(e->text, "-> down")) {
+        t->falls++;
+        t->down_since = s->now;
+    } else if (t->down_since != INT64_MAX) {
+        t->down_ms += s->now - t->down_since;
+        t->down_since = INT64_MAX;
+    }
+    if (s->reporter[sim_config(s)->id_of[e->endpoint]].at != INT64_MAX) {
+        if (v.outages.falls < t->falls_seen || v.outages.down_ms < t->down_ms_seen)
+            sim_fail(s, "counts of outages went back: %s", e->text);
+        t->falls_seen = v.outages.falls; /* reports count as well, and may cover a fall */
+        t->down_ms_seen = v.outages.down_ms;
+        return;
+    }
+    if (v.outages.falls != t->falls || v.outages.down_ms != t->down_ms)
+        sim_fail(s, "%u falls and %lld ms down, counted as %u and %lld: %s", t->falls,
+                 (long long)t->down_ms, v.outages.falls, (long long)v.outages.down_ms, e->text);
 }
 
 static void check_event(struct sim *s, const struct health_event *e)
@@ -207,6 +378,8 @@ static void check_event(struct sim *s, const struct health_event *e)
                e->region == HEALTH_NONE ? "-" : sim_config(s)->region[e->region].name, e->text);
     if (e->kind == HEALTH_EVENT_ISOLATED)
         s->isolations++;
+    if (e->kind == HEALTH_EVENT_ENDPOINT && !s->hash_only)
+        check_outages(s, e);
     if (e->kind == HEALTH_EVENT_ENDPOINT && strstr(e->text, "-> down")) {
         check_fall(s, e);
         if (e->before > 0)
@@ -214,8 +387,8 @@ static void check_event(struct sim *s, const struct health_event *e)
     }
     if (e->kind == HEALTH_EVENT_AVAILABILITY) {
         check_move(s, e);
-        if (strcmp(e->rule, "degrade") == 0)
-            check_degrade(s, e);
+        if (strcmp(e->rule, "degrade") == 0 || strcmp(e->rule, "load") == 0)
+            check_gradual(s, e);
     }
 }
 

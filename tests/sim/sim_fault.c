@@ -60,11 +60,14 @@ static void order(struct sim *s)
 static void no_orders(struct sim *s)
 {
     struct health_order o = {.state = HEALTH_AUTO};
-    for (uint32_t i = 0; i < s->regions; i++)
+    for (uint32_t i = 0; i < s->regions; i++) {
         health_order_region(s->h, i, &o, sim_mono(s), sim_wall(s));
-    for (uint32_t i = 0; i < sim_config(s)->cfg.endpoints_n; i++)
+        sim_check_step(s);
+    }
+    for (uint32_t i = 0; i < sim_config(s)->cfg.endpoints_n; i++) {
         health_order_endpoint(s->h, i, &o, sim_mono(s), sim_wall(s));
-    sim_check_step(s);
+        sim_check_step(s);
+    }
     s->orders = false;
 }
 

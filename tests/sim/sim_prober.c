@@ -20,7 +20,7 @@ int64_t sim_prober_due(const struct sim *s)
     int64_t due = INT64_MAX;
     for (uint32_t i = 0; i < s->ids; i++) {
         const struct truth *t = &s->t[i];
-        if (!t->present)
+        if (!t->present || t->unprobed)
             continue;
         due = least(due, t->in_flight ? t->ends : least(t->regular_at, t->wish_at));
         due = least(due, t->regular_at);
@@ -104,7 +104,7 @@ void sim_prober_run(struct sim *s)
 {
     for (uint32_t i = 0; i < s->ids && !s->failure[0]; i++) {
         struct truth *t = &s->t[i];
-        if (!t->present)
+        if (!t->present || t->unprobed)
             continue;
         if (t->in_flight && t->ends <= s->now)
             finish(s, i);

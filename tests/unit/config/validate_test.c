@@ -39,6 +39,10 @@ static void ranges_are_kept(void **state)
     import_refused(SERVICE("\"endpoints\": [{\"region\": \"eu\", \"address\": \"192.0.2.1\", "
                            "\"priority\": 0}]"),
                    "service s.z: priority 0 is not accepted: give 1 to 1000");
+    import_refused(
+        DOC("\"settings\": {\"load-low\": \"90%\"}"),
+        "setting load-low: 0.9 must be below load-high, which is 0.9: a region sheds load "
+        "above the one and takes it back below the other");
     import_refused(SERVICE("\"degrade\": 0.6"),
                    "service s.z: degrade 0.6 must be below fail, which is 0.5: weight moves "
                    "between the two");

@@ -97,7 +97,7 @@ static void the_ramp_goes_in_steps_of_the_dead_band_and_reaches_one_exactly(void
     assert_int_equal(world_count(&w, "\nramp|availability"), 19);
 }
 
-static void failing_again_on_the_ramp_is_down_at_once_and_holds_anew(void **state)
+static void failing_again_on_the_ramp_is_down_at_once_and_holds_twice_as_long(void **state)
 {
     (void)state;
     world_start(&w);
@@ -107,9 +107,9 @@ static void failing_again_on_the_ramp_is_down_at_once_and_holds_anew(void **stat
     assert_true(world_avail_site(&w, 0) > 0);
     int64_t again = fallen(0);
     back(0);
-    advance_to(again + 29999);
+    advance_to(again + 59999);
     assert_int_equal(health_site_word(w.h, 0), 0);
-    advance_to(again + 30000);
+    advance_to(again + 60000);
     assert_avail(health_site_word(w.h, 0), 0.10);
 }
 
@@ -256,7 +256,7 @@ int main(void)
         T(hold_is_30_s_or_the_ttl_and_nothing_rises_before),
         T(a_longer_ttl_holds_longer),
         T(the_ramp_goes_in_steps_of_the_dead_band_and_reaches_one_exactly),
-        T(failing_again_on_the_ramp_is_down_at_once_and_holds_anew),
+        T(failing_again_on_the_ramp_is_down_at_once_and_holds_twice_as_long),
         T(a_late_caller_catches_up_with_the_line),
         T(ramp_zero_returns_in_one_step),
         T(failback_after_waits_from_the_good_evidence_on),

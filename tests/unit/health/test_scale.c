@@ -40,7 +40,8 @@ static int setup(void **state)
                                                     .degrade = 0.05,
                                                     .fail = 0.5,
                                                     .ramp_ms = 60000,
-                                                    .panic = 0.5};
+                                                    .panic = 0.5,
+                                                    .min_regions = 1};
     }
     for (uint32_t i = 0; i < ENDPOINTS; i++) {
         site[i] = (struct health_site_config){
@@ -129,11 +130,38 @@ static void a_hundred_thousand_probed_endpoints_fall_rise_and_are_adopted(void *
     health_destroy(&next);
 }
 
+/* A region's gradual move asks the safety rules of every service in it. */
+static void a_report_of_a_region_with_a_hundred_thousand_services_asks_them_all(void **state)
+{
+    (void)state;
+    struct health *h;
+    probe_first(0);
+    assert_int_equal(health_create(&big, 0, 0, &h), ERR_OK);
+    struct health_report r = {.region = 0,
+                              .site = HEALTH_NONE,
+                              .endpoint = HEALTH_NONE,
+                              .source = "haproxy",
+                              .errors = 1000,
+                              .now_ms = 1000};
+    int64_t t0 = clock_mono_ms();
+    for (r.region = 0; r.region < REGIONS; r.region++) {
+        assert_int_equal(health_report(h, &r), ERR_OK);
+        drain(h);
+    }
+    print_message("%u reports: %lld ms\n", REGIONS, (long long)(clock_mono_ms() - t0));
+    for (uint32_t i = 0; i < REGIONS; i++)
+        assert_true(health_region_word(h, i) == 0 || i == REGIONS - 1);
+    assert_true(health_region_word(h, REGIONS - 1) > 0);
+    assert_null(health_check_state(h));
+    health_destroy(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hundred_thousand_services_without_probes_cost_little),
         cmocka_unit_test(a_hundred_thousand_probed_endpoints_fall_rise_and_are_adopted),
+        cmocka_unit_test(a_report_of_a_region_with_a_hundred_thousand_services_asks_them_all),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -23,6 +23,12 @@
 #include <stdint.h>
 
 #define HEALTH_NONE UINT32_MAX
+#define HEALTH_SOURCE_MAX 40      /* octets of a reporter's name, its end included */
+#define HEALTH_SOURCES_PER_ITEM 8 /* reporters of one region, site or endpoint */
+#define HEALTH_SOURCE_FORGET_MS 3600000
+#define HEALTH_REPORT_COUNT_MAX 100000000 /* successes or errors of one report */
+#define HEALTH_REPORT_COVERED_MS_MAX 3600000
+#define HEALTH_REPORT_LOAD_MAX 100.0 /* utilisation: a hundred times the capacity */
 #define HEALTH_TEXT_MAX 160
 
 enum health_override { HEALTH_AUTO, HEALTH_UP, HEALTH_DRAIN, HEALTH_DOWN };
@@ -58,6 +64,7 @@ struct health_service_config {
 };
 struct health_region_config {
     const char *name;
+    double capacity; /* 0: not set, and then load moves nothing */
 };
 struct health_config { /* borrowed for the engine's lifetime: the caller keeps it alive */
     const struct health_endpoint_config *endpoint;
@@ -67,6 +74,10 @@ struct health_config { /* borrowed for the engine's lifetime: the caller keeps i
     uint32_t endpoints_n, sites_n, services_n, regions_n;
     double dead_band;     /* 0.05 */
     uint32_t samples_min; /* 10 */
+    /* What region-level reports are judged by. */
+    double degrade, fail;       /* fail 0: 0.05 and 0.50 */
+    uint32_t window_ms;         /* 0: 60 s */
+    double load_high, load_low; /* utilisation, 0.9 and 0.7; 0: load moves nothing */
 };
 
 /* What the engine says happened: one line of the log each. */
@@ -76,7 +87,8 @@ enum health_event_kind {
     HEALTH_EVENT_AVAILABILITY, /* the effective value of a site or region changed */
     HEALTH_EVENT_HOLD,         /* a wanted change is held back: would=, blocked-by= */
     HEALTH_EVENT_ISOLATED,     /* failures without a witness: nothing moves */
-    HEALTH_EVENT_OVERRIDE      /* a person's word, or its end */
+    HEALTH_EVENT_OVERRIDE,     /* a person's word, or its end */
+    HEALTH_EVENT_REPORT        /* a report; the first that is judged; that they became stale */
 };
 struct health_event {
     enum health_event_kind kind;
@@ -126,6 +138,21 @@ void health_adopt(struct health *h, const struct health *old);
 
 /* Evidence and orders. Each may add events and actions, collected with health_take_*. */
 void health_sample(struct health *h, const struct health_sample *s);
+/* What a region's own load balancer counted: evidence of its own, judged beside the probes'. */
+struct health_report {
+    uint32_t region;
+    uint32_t site;      /* HEALTH_NONE: the whole region */
+    uint32_t endpoint;  /* of that site; HEALTH_NONE: all of it */
+    const char *source; /* the reporter's name: each has a window of its own */
+    uint64_t ok, errors;
+    int64_t covered_ms;      /* the time that it covers; 0: since the one before */
+    uint32_t p50_us, p99_us; /* shown; 0 unknown */
+    bool has_load;           /* of a region only */
+    double utilisation;      /* load as a share of the capacity; may be above 1 */
+    int64_t now_ms, wall_ms;
+};
+/* ERR_INVALID: no such place, or a number out of bounds. ERR_LIMIT: too many reporters. */
+enum err health_report(struct health *h, const struct health_report *r) WARN_UNUSED;
 struct health_order {
     enum health_override state;
     uint32_t to;     /* HEALTH_DRAIN of a region: availability to keep, AVAIL_NONE for all away */
@@ -175,6 +202,11 @@ enum health_observed {
     HEALTH_OBSERVED_DEGRADED,
     HEALTH_OBSERVED_DOWN
 };
+struct health_outages { /* of what was observed down, however short; they only grow */
+    uint32_t falls;
+    int64_t down_ms; /* the outage that lasts included */
+    uint32_t flaps;  /* falls in a row, for the hold (docs/failover.md); 0 when it is quiet */
+};
 struct health_endpoint_view {
     enum health_override set;
     enum health_observed observed;
@@ -186,6 +218,7 @@ struct health_endpoint_view {
     char why
         [HEALTH_TEXT_MAX]; /* "3 failures in a row: timeout after 2000 ms", "ana until …: reason", "-" */
     char last[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 struct health_site_view {
     enum health_observed observed;
@@ -196,6 +229,7 @@ struct health_site_view {
     int64_t since_wall_ms;
     bool moving;
     char why[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 struct health_region_view {
     enum health_override set;
@@ -208,11 +242,27 @@ struct health_region_view {
     uint32_t latency_us;
     int64_t since_wall_ms;
     char why[HEALTH_TEXT_MAX];
+    struct health_outages outages;
 };
 void health_endpoint_show(const struct health *h, uint32_t endpoint,
                           struct health_endpoint_view *out);
 void health_site_show(const struct health *h, uint32_t site, struct health_site_view *out);
 void health_region_show(const struct health *h, uint32_t region, struct health_region_view *out);
+
+struct health_source_view { /* one reporter of a region, site or endpoint */
+    char source[HEALTH_SOURCE_MAX];
+    bool fresh; /* its error rate is judged */
+    uint64_t samples, failures;
+    double error_rate, error_rate_low;
+    bool has_load;
+    double utilisation;
+    uint32_t p50_us, p99_us;
+    uint32_t want; /* the availability that it asks for */
+    int64_t age_ms;
+};
+/* The nth reporter of the place that a report names; false: no more. */
+bool health_source_show(const struct health *h, const struct health_report *place, uint32_t nth,
+                        struct health_source_view *out);
 
 /* State that survives a restart: what health_save gives, keyed by text, health_restore takes back on a
  * fresh engine, in any order, before the first sample. Orders are not in it: give them again. Restored availabilities serve until fresh evidence says otherwise. */

@@ -28,6 +28,7 @@ enum model_setting_kind {
     SETTING_SWITCH,        /* on or off */
     SETTING_LIMIT_MODE,    /* on or dry-run */
     SETTING_SECRETS,       /* up to MODEL_SECRETS_MAX of 32 hexadecimal digits; may be empty */
+    SETTING_TOKENS,        /* up to MODEL_TOKENS_MAX of NAME[@REGION]:HASH; may be empty */
     SETTING_PREFIX_V4,     /* 1..32 */
     SETTING_PREFIX_V6,     /* 1..128 */
     SETTING_UDP_SIZE       /* 512..1232 */
@@ -57,6 +58,16 @@ bool model_failback_parse(const char *text, int *failback, int64_t *after_ms);
 /* Comma-separated secrets; *n of them, 0 for the empty text. */
 bool model_secrets_parse(const char *text, uint8_t out[MODEL_SECRETS_MAX][MODEL_SECRET_BYTES],
                          size_t *n);
+#define MODEL_TOKENS_MAX 64
+#define MODEL_TOKEN_NAME_MAX 40
+#define MODEL_TOKEN_HASH_MAX 65 /* SHA-256 as hexadecimal digits, its end included */
+struct model_token {
+    char name[MODEL_TOKEN_NAME_MAX];
+    char region[64]; /* "": of any region */
+    char hash[MODEL_TOKEN_HASH_MAX];
+};
+/* Comma-separated tokens of names that differ; *n of them, 0 for the empty text. */
+bool model_tokens_parse(const char *text, struct model_token out[MODEL_TOKENS_MAX], size_t *n);
 /* A whole number, an optional minus and digits only. */
 bool model_integer_parse(const char *text, int64_t *out);
 /* v as the nearest number with 15 significant digits, so that text and value convert both ways. */
