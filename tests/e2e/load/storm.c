@@ -9,6 +9,8 @@
  *             the server can answer
  * Times are those of CLOCK_MONOTONIC. Prints one JSON line; exit 0 unless something could not be
  * done. */
+#include "query.h"
+
 #include <arpa/inet.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -67,29 +69,11 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static size_t put_query(uint8_t *out, const char *name)
-{
-    static const uint8_t header[12] = {0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
-    static const uint8_t tail[] = {0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0};
-    memcpy(out, header, sizeof header);
-    size_t len = sizeof header;
-    while (*name) {
-        size_t n = strcspn(name, ".");
-        out[len++] = (uint8_t)n;
-        memcpy(out + len, name, n);
-        len += n;
-        name += n + (name[n] == '.');
-    }
-    out[len++] = 0;
-    memcpy(out + len, tail, sizeof tail);
-    return len + sizeof tail;
-}
-
 static void prepare(struct storm *s, const char *name)
 {
     for (size_t i = 0; i < BATCH; i++) {
         for (size_t k = 0; k < s->segments; k++)
-            s->query_len = put_query(s->query[i] + k * s->query_len, name);
+            s->query_len = query_put(s->query[i] + k * s->query_len, 0, name, 1, 0);
         s->out_iov[i] = (struct iovec){s->query[i], s->segments * s->query_len};
         s->in_iov[i] = (struct iovec){s->answer[i], ROOM};
         s->control[i].header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)),
