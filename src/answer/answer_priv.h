@@ -20,8 +20,7 @@ struct answer_screened {
     uint8_t cookie_reply[COOKIE_REPLY_BYTES];
 };
 /* What the limits and lists of s make of it (what is no query at all is not denied but answered as what
- * it is); cuts the client subnet to what is believed. Cheap where
- * nothing is set. */
+ * it is); cuts the client subnet to what is believed. Cheap where nothing is set. */
 void answer__screen(struct answer_worker *w, const struct snapshot *s,
                     const struct answer_request *r, struct dns_query *q, enum dns_parse parsed,
                     struct answer_screened *out);
