@@ -109,8 +109,10 @@ class Recorder:
             assert self._mark.wait(20), "the recorder stands still"
 
     def since(self, n=0):
+        """In the order in which they were sent: the kernel hands a packet to its receiver before it hands it to a
+        recorder that is bound to one device, so that a quick answer may be recorded before its query."""
         with self.lock:
-            return self.messages[n:]
+            return sorted(self.messages[n:], key=lambda m: m.at)
 
     def count(self):
         self.settle()
