@@ -8,8 +8,11 @@ function(meridian_room name)
   target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include
                                      PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ROOM_LINK} PRIVATE meridian_flags ${ROOM_PRIVATE})
-  if(MERIDIAN_LTO AND name IN_LIST hot_rooms)
-    target_compile_options(${name} PRIVATE -flto -ffat-lto-objects)
+  if(name IN_LIST hot_rooms)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O3>)
+    if(MERIDIAN_LTO)
+      target_compile_options(${name} PRIVATE -flto -ffat-lto-objects)
+    endif()
   endif()
 endfunction()
 

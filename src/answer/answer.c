@@ -92,7 +92,7 @@ static size_t answer_bare(struct answer_worker *w, const struct snapshot *s,
     opt.ede = ede;
     opt.ede_text = answer_ede_text(ede);
     size_t max = bare_max(s, r, u);
-    dns_opt_fit(&u->q, &opt, max);
+    (void)dns_opt_fit(&u->q, &opt, max);
     dns_writer_begin(&writer, r->out, max, r->msg, &u->q);
     dns_writer_opt(&writer, &u->q, &opt);
     if (rcode == DNS_NOTAUTH)

@@ -269,8 +269,7 @@ size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
     opt->ecs_scope = p->scope;
     opt->ede = p->ede;
     opt->ede_text = answer_ede_text(p->ede);
-    dns_opt_fit(q, opt, limit);
-    size_t reserved = dns_opt_size(q, opt);
+    size_t reserved = dns_opt_fit(q, opt, limit);
     dns_writer_begin(&e.w, r->out, limit - reserved, r->msg, q);
     *outcome = put_plan(&e);
     bool tc = e.w.overflow;

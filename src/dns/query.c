@@ -107,6 +107,11 @@ static bool ecs_read(const uint8_t *p, size_t len, struct dns_ecs *ecs)
     ecs->source = ecs->used = (uint8_t)source;
     ecs->addr_octets = (uint8_t)octets;
     ecs->ip.family = family == 1 ? 4 : family == 2 ? 6 : 0;
+    if (octets == 3) { /* what most send of IPv4, without a loop */
+        memcpy(ecs->ip.b, p + DNS_ECS_BYTES, 2);
+        ecs->ip.b[2] = p[DNS_ECS_BYTES + 2];
+        return true;
+    }
     for (unsigned i = 0; i < octets; i++)
         ecs->ip.b[i] = p[DNS_ECS_BYTES + i];
     return true;
@@ -250,6 +255,14 @@ static bool records_read(const uint8_t *msg, size_t len, size_t at, struct dns_q
     return ok;
 }
 
+/* What nearly every query has behind its question: one OPT and nothing else. */
+static bool only_opt(const uint8_t *msg, size_t len, size_t at)
+{
+    static const uint8_t counts[6] = {0, 0, 0, 0, 0, 1}; /* ANCOUNT, NSCOUNT, ARCOUNT */
+    return memcmp(msg + 6, counts, sizeof counts) == 0 && len - at >= DNS_OPT_BYTES &&
+           msg[at] == 0 && get16(msg + at + 1) == DNS_OPT;
+}
+
 /* Behind questions that are not exactly one, to find the OPT that the reply owes an OPT for (RFC
  * 6891 §6.1.1). 0 if they cannot be read. */
 static size_t questions_skip(const uint8_t *msg, size_t len)
@@ -290,8 +303,14 @@ enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query 
         return questions_wrong(msg, len, q);
     if (!question_read(msg, len, q))
         return DNS_PARSE_HEADER_ERROR;
-    if (!records_read(msg, len, q->question_end, q))
+    size_t at = q->question_end;
+    if (only_opt(msg, len, at)) {
+        size_t rdlength = get16(msg + at + 9);
+        if (len - at - DNS_OPT_BYTES < rdlength || !opt_read(msg, msg + at + 1, rdlength, q))
+            return DNS_PARSE_FORMERR;
+    } else if (!records_read(msg, len, at, q)) {
         return DNS_PARSE_FORMERR;
+    }
     if (q->tsig_off)
         return DNS_PARSE_TSIG;
     return q->edns_version > 0 ? DNS_PARSE_BADVERS : DNS_PARSE_OK;

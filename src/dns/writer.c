@@ -101,11 +101,14 @@ size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt)
     return size;
 }
 
-void dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max)
+size_t dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max)
 {
     size_t question_end = q->has_question ? q->question_end : DNS_HEADER_BYTES;
-    if (question_end + dns_opt_size(q, opt) > max)
-        opt->nsid_len = 0;
+    size_t size = dns_opt_size(q, opt);
+    if (question_end + size <= max || opt->nsid_len == 0)
+        return size;
+    opt->nsid_len = 0;
+    return dns_opt_size(q, opt);
 }
 
 static uint8_t *put_option(uint8_t *p, unsigned code, const void *bytes, size_t len)
@@ -204,7 +207,12 @@ size_t dns_writer_finish(struct dns_writer *w, const struct dns_query *q,
                     (flags->rcode & 15);
     uint8_t *p = put16(w->buf, q->id);
     p = put16(p, bits);
-    for (int i = 0; i < 4; i++)
-        p = put16(p, w->counts[i]);
+    uint64_t counts;
+    memcpy(&counts, w->counts, sizeof counts);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ /* all four swapped at once */
+    const uint64_t low = 0x00ff00ff00ff00ffull;
+    counts = (counts & low) << 8 | (counts >> 8 & low);
+#endif
+    memcpy(p, &counts, sizeof counts);
     return w->len;
 }

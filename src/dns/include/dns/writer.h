@@ -81,8 +81,8 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
 /* Room that dns_writer_opt will take for this query. */
 size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt);
 /* Leaves the NSID out where question and OPT alone would be more than `max` octets: all that is not of
- * our choice fits into the 512 that every client takes. */
-void dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max);
+ * our choice fits into the 512 that every client takes. Returns dns_opt_size of what is left. */
+size_t dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max);
 /* Behind OPT: the TSIG of the question without MAC, with this error (RFC 8945 §5.3.2). Left out where
  * it does not fit, which takes names of hundreds of octets. */
 void dns_writer_tsig(struct dns_writer *w, const uint8_t *msg, const struct dns_query *q,
