@@ -204,7 +204,14 @@ static void client_open(struct client *c)
         return;
     *c = (struct client){.bytes = c->bytes};
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK(c->fd >= 0 && connect(c->fd, (void *)&here, here_len) == 0);
+    CHECK(c->fd >= 0);
+    if (connect(c->fd, (void *)&here, here_len) != 0) { /* as many wait as may: nobody accepted */
+        CHECK(errno == EAGAIN);
+        close(c->fd);
+        c->fd = -1;
+        turn();
+        return;
+    }
     if (!small_buffers)
         return;
     uint64_t before = atomic_load(&w->counters.tcp_accepted);
