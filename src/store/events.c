@@ -8,24 +8,51 @@ static const char *or_empty(const char *s)
     return s ? s : "";
 }
 
+static void bind_facts(struct query *q, int at, const struct store_facts *f)
+{
+    bool held = f->blocked_by && *f->blocked_by;
+    store__bind_text(q, at++, or_empty(f->rule));
+    store__bind_text(q, at++, or_empty(f->cause));
+    store__bind_text(q, at++, or_empty(f->was));
+    store__bind_text(q, at++, or_empty(f->is));
+    store__bind_share(q, at++, f->has_avail ? f->before : -1);
+    store__bind_share(q, at++, f->has_avail ? f->after : -1);
+    store__bind_share(q, at++, held ? f->would : -1);
+    store__bind_text(q, at++, or_empty(f->blocked_by));
+    store__bind_int(q, at++, f->failed);
+    store__bind_int(q, at++, f->samples);
+    store__bind_text(q, at++, or_empty(f->effect));
+    store__bind_text(q, at++, or_empty(f->to));
+    store__bind_int(q, at, f->moved_by_ms);
+}
+
+static void bind_event(struct query *q, const struct store_event *e)
+{
+    store__bind_int(q, 1, e->wall_ms);
+    store__bind_text(q, 2, or_empty(e->level));
+    store__bind_text(q, 3, or_empty(e->kind));
+    store__bind_text(q, 4, or_empty(e->service));
+    store__bind_text(q, 5, or_empty(e->region));
+    store__bind_text(q, 6, or_empty(e->endpoint));
+    store__bind_int(q, 7, e->revision);
+    store__bind_text(q, 8, or_empty(e->line));
+    bind_facts(q, 9, &e->facts);
+}
+
 static enum err add(struct store *s, const struct store_event *e, size_t n, struct diag *diag)
 {
     enum err err = store__exec(s, &s->history, "BEGIN IMMEDIATE", diag);
     if (err)
         return err;
-    struct query q = store__query(s, &s->history,
-                                  "INSERT INTO event(wall_ms, level, kind, service, region, "
-                                  "endpoint, revision, line) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                                  diag);
+    struct query q = store__query(
+        s, &s->history,
+        "INSERT INTO event(wall_ms, level, kind, service, region, endpoint, revision, line, rule, "
+        "cause, state_before, state_after, avail_before, avail_after, avail_would, blocked_by, "
+        "failures, samples, effect, heir, moved_by_ms) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        diag);
     for (size_t i = 0; i < n; i++) {
-        store__bind_int(&q, 1, e[i].wall_ms);
-        store__bind_text(&q, 2, or_empty(e[i].level));
-        store__bind_text(&q, 3, or_empty(e[i].kind));
-        store__bind_text(&q, 4, or_empty(e[i].service));
-        store__bind_text(&q, 5, or_empty(e[i].region));
-        store__bind_text(&q, 6, or_empty(e[i].endpoint));
-        store__bind_int(&q, 7, e[i].revision);
-        store__bind_text(&q, 8, or_empty(e[i].line));
+        bind_event(&q, &e[i]);
         store__run(&q);
     }
     err = store__end(&q);
@@ -50,49 +77,6 @@ enum err store_events_add(struct store *s, const struct store_event *e, size_t n
         diag_error(diag, err, "", "%s", first.n ? first.findings[0].text : err_text(err));
     diag_fini(&first);
     return err;
-}
-
-static struct store_event event_row(struct query *q)
-{
-    return (struct store_event){
-        .id = sqlite3_column_int64(q->st, 0),
-        .wall_ms = sqlite3_column_int64(q->st, 1),
-        .level = store__column(q, 2),
-        .kind = store__column(q, 3),
-        .service = store__column(q, 4),
-        .region = store__column(q, 5),
-        .endpoint = store__column(q, 6),
-        .revision = sqlite3_column_int64(q->st, 7),
-        .line = store__column(q, 8),
-    };
-}
-
-enum err store_events_each(struct store *s, const struct store_event_filter *f,
-                           bool (*fn)(void *ctx, const struct store_event *e), void *ctx,
-                           struct diag *diag)
-{
-    bool more = true;
-    enum err e = store__history(s, diag);
-    if (e)
-        return e;
-    struct query q =
-        store__query(s, &s->history,
-                     "SELECT * FROM (SELECT id, wall_ms, level, kind, service, region, endpoint, "
-                     "revision, line FROM event WHERE id > ?1 AND wall_ms >= ?2 "
-                     "AND (?3 = '' OR service = ?3) AND (?4 = '' OR region = ?4) "
-                     "AND (?5 = '' OR kind = ?5) ORDER BY id DESC LIMIT ?6) ORDER BY id",
-                     diag);
-    store__bind_int(&q, 1, f->after_id);
-    store__bind_int(&q, 2, f->since_wall_ms);
-    store__bind_text(&q, 3, or_empty(f->service));
-    store__bind_text(&q, 4, or_empty(f->region));
-    store__bind_text(&q, 5, or_empty(f->kind));
-    store__bind_int(&q, 6, f->limit ? (int64_t)f->limit : -1);
-    while (more && store__row(&q)) {
-        struct store_event event = event_row(&q);
-        more = fn(ctx, &event);
-    }
-    return store__end(&q);
 }
 
 enum err store_events_trim(struct store *s, int64_t before_wall_ms, struct diag *diag)

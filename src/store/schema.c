@@ -157,6 +157,27 @@ static const char *const history_steps[] = {
     "CREATE TABLE state_saved("
     " one INTEGER PRIMARY KEY CHECK(one = 1),"
     " wall_ms INTEGER NOT NULL) STRICT;",
+    /* 1 -> 2: what a line says, in columns, and an index for each filter. Rows come by id, which an
+     * index carries anyway. */
+    "ALTER TABLE event ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN cause TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN state_before TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN state_after TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN avail_before REAL;"
+    "ALTER TABLE event ADD COLUMN avail_after REAL;"
+    "ALTER TABLE event ADD COLUMN avail_would REAL;"
+    "ALTER TABLE event ADD COLUMN blocked_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE event ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE event ADD COLUMN effect TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN heir TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE event ADD COLUMN moved_by_ms INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX event_service;"
+    "CREATE INDEX event_service ON event(service);"
+    "CREATE INDEX event_endpoint ON event(endpoint);"
+    "CREATE INDEX event_kind ON event(kind);"
+    "CREATE INDEX event_rule ON event(rule);"
+    "CREATE INDEX event_alarm ON event(id) WHERE level IN ('warn', 'error');",
 };
 
 /* journal_size_limit: the log of a large import is cut back after its checkpoint. */

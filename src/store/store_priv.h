@@ -55,6 +55,11 @@ enum err store__history(struct store *s, struct diag *diag) WARN_UNUSED;
 /* After a failure: was it damage, and is there a new file now to try once more with? */
 bool store__history_renewed(struct store *s, enum err e, struct diag *diag);
 
+/* The statement that a filter comes to; what and tail are its columns and its end. For tests, too. */
+#define EVENTS_SQL_MAX 1024
+char *store__events_sql(const struct store_event_filter *f, const char *what, const char *tail,
+                        char out[EVENTS_SQL_MAX]);
+
 struct query {
     struct store *s;
     struct file *f;

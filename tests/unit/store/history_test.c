@@ -1,9 +1,17 @@
 #include "testing.h"
 
+#include "store_priv.h"
+
 static struct store_event event(int64_t wall_ms, const char *service, const char *region,
                                 const char *kind, const char *line)
 {
-    return (struct store_event){0, wall_ms, "info", kind, service, region, NULL, 7, line};
+    return (struct store_event){.wall_ms = wall_ms,
+                                .level = "info",
+                                .kind = kind,
+                                .service = service,
+                                .region = region,
+                                .revision = 7,
+                                .line = line};
 }
 
 static bool keep(void *ctx, const struct store_event *e)
@@ -20,6 +28,38 @@ static void listed_is(struct store *s, struct store_event_filter f, const char *
     assert_string_equal(out, wanted);
 }
 
+static bool keep_json(void *ctx, const struct store_event *e)
+{
+    char *out = ctx;
+    json_t *j = store_event_json(e);
+    char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    snprintf(out + strlen(out), 1200 - strlen(out), "%s\n", text);
+    free(text);
+    json_decref(j);
+    return true;
+}
+
+static bool keep_line(void *ctx, const struct store_event *e)
+{
+    char *out = ctx;
+    snprintf(out + strlen(out), 4000 - strlen(out), "%s ", e->line);
+    return true;
+}
+
+struct seen {
+    int next, step;
+    uint32_t n;
+};
+
+static bool in_order(void *ctx, const struct store_event *e)
+{
+    struct seen *s = ctx;
+    assert_int_equal(atoi(e->line), s->next);
+    s->next += s->step;
+    s->n++;
+    return true;
+}
+
 static void events_are_filtered_and_come_oldest_first(void **state)
 {
     (void)state;
@@ -34,8 +74,172 @@ static void events_are_filtered_and_come_oldest_first(void **state)
     listed_is(s, (struct store_event_filter){.region = "eu"}, "1:a 3:c ");
     listed_is(s, (struct store_event_filter){.region = "eu", .kind = "hold"}, "3:c ");
     listed_is(s, (struct store_event_filter){.since_wall_ms = 300}, "3:c 4:d ");
+    listed_is(s, (struct store_event_filter){.until_wall_ms = 200}, "1:a 2:b ");
+    listed_is(s, (struct store_event_filter){.since_wall_ms = 200, .until_wall_ms = 300},
+              "2:b 3:c ");
+    listed_is(s, (struct store_event_filter){.since_wall_ms = 401}, "");
+    listed_is(s, (struct store_event_filter){.until_wall_ms = 99}, "");
+    listed_is(s, (struct store_event_filter){.newest_first = true, .limit = 3}, "4:d 3:c 2:b ");
+    listed_is(s, (struct store_event_filter){.region = "eu", .limit = 1}, "3:c ");
+    listed_is(s, (struct store_event_filter){.region = "eu", .limit = 9}, "1:a 3:c ");
     listed_is(s, (struct store_event_filter){.after_id = 3}, "4:d ");
     listed_is(s, (struct store_event_filter){.limit = 2}, "3:c 4:d ");
+    store_close(&s);
+}
+
+static void what_a_line_says_comes_back_in_columns(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    struct store_event e = event(1500, "w", "eu", "availability", "all of it");
+    e.endpoint = "192.0.2.1";
+    e.facts = (struct store_facts){.rule = "degrade",
+                                   .cause = "error rate 26.0%",
+                                   .was = "up",
+                                   .is = "degraded",
+                                   .has_avail = true,
+                                   .before = 1,
+                                   .after = 0.7,
+                                   .blocked_by = "min-capacity(60%)",
+                                   .would = 0.4,
+                                   .failed = 26,
+                                   .samples = 100,
+                                   .effect = "less",
+                                   .to = "us",
+                                   .moved_by_ms = 31500};
+    assert_int_equal(store_events_add(s, &e, 1, NULL), ERR_OK);
+    e = event(1600, NULL, NULL, "config", "nothing but a line");
+    assert_int_equal(store_events_add(s, &e, 1, NULL), ERR_OK);
+    char out[1200] = "";
+    assert_int_equal(store_events_each(s, &(struct store_event_filter){0}, keep_json, out, NULL),
+                     ERR_OK);
+    assert_string_equal(
+        out,
+        "{\"id\":1,\"time\":\"1970-01-01T00:00:01.500Z\",\"level\":\"info\",\"kind\":"
+        "\"availability\","
+        "\"service\":\"w\",\"region\":\"eu\",\"endpoint\":\"192.0.2.1\",\"revision\":7,\"rule\":"
+        "\"degrade\",\"cause\":\"error rate 26.0%\",\"state_before\":\"up\",\"state_after\":"
+        "\"degraded\",\"before\":1.0,\"after\":0.7,\"would\":0.4,\"blocked_by\":"
+        "\"min-capacity(60%)\",\"failures\":26,\"samples\":100,\"effect\":\"less\",\"to\":\"us\","
+        "\"moved_by\":\"1970-01-01T00:00:31.500Z\",\"line\":\"all of it\"}\n"
+        "{\"id\":2,\"time\":\"1970-01-01T00:00:01.600Z\",\"level\":\"info\",\"kind\":\"config\","
+        "\"service\":\"\",\"region\":\"\",\"endpoint\":\"\",\"revision\":7,\"rule\":null,\"cause\":"
+        "null,"
+        "\"state_before\":null,\"state_after\":null,\"before\":null,\"after\":null,\"would\":null,"
+        "\"blocked_by\":null,\"failures\":null,\"samples\":null,\"effect\":null,\"to\":null,"
+        "\"moved_by\":null,\"line\":\"nothing but a line\"}\n");
+    store_close(&s);
+}
+
+static bool keep_into_the_next(void *ctx, const struct store_event *e)
+{
+    struct store *s = ctx;
+    struct store_event more = event(e->wall_ms, "w", "eu", "probe", "more");
+    assert_int_equal(store_events_add(s, &more, 1, NULL), ERR_OK);
+    return true;
+}
+
+/* More than a slice, with others between, and written to while it is read. */
+static void long_logs_are_read_in_slices(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    static struct store_event many[3000];
+    static char line[3000][12];
+    for (int i = 0; i < 3000; i++) {
+        snprintf(line[i], sizeof line[i], "%d", i);
+        many[i] = event(1000 + i, i % 2 ? "w" : "v", "eu", "probe", line[i]);
+    }
+    assert_int_equal(store_events_add(s, many, 3000, NULL), ERR_OK);
+    for (int reverse = 0; reverse < 2; reverse++)
+        for (uint32_t limit = 0; limit < 1600; limit += 533) {
+            struct seen seen = {.next = !reverse ? limit ? 3000 - 2 * (int)limit + 1 : 1 : 2999,
+                                .step = reverse ? -2 : 2};
+            if (!reverse && seen.next < 1)
+                seen.next = 1;
+            struct store_event_filter f = {.service = "w", .limit = limit, .newest_first = reverse};
+            assert_int_equal(store_events_each(s, &f, in_order, &seen, NULL), ERR_OK);
+            assert_int_equal(seen.n, limit && limit < 1500 ? limit : 1500);
+        }
+    struct store_event_filter f = {.service = "v"};
+    assert_int_equal(store_events_each(s, &f, keep_into_the_next, s, NULL), ERR_OK);
+    store_close(&s);
+}
+
+static void every_filter_reads_by_an_index(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    listed_is(s, (struct store_event_filter){0}, "");
+    static const struct {
+        struct store_event_filter f;
+        const char *index;
+    } of[] = {
+        {{.service = "w"}, "event_service"},
+        {{.region = "eu"}, "event_region"},
+        {{.endpoint = "192.0.2.1"}, "event_endpoint"},
+        {{.kind = "probe"}, "event_kind"},
+        {{.rule = "fall"}, "event_rule"},
+        {{.level = "warn"}, "event_alarm"},
+        {{.level = "error"}, "event_alarm"},
+        {{.service = "w", .region = "eu", .kind = "hold", .since_wall_ms = 5}, "event_service"},
+        {{.rule = "fall", .kind = "availability", .level = "error"}, "event_rule"},
+        {{.since_wall_ms = 5}, "PRIMARY KEY"},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        char sql[EVENTS_SQL_MAX], explain[EVENTS_SQL_MAX + 40], plan[500] = "";
+        store__events_sql(&of[i].f, "line", "ORDER BY id DESC LIMIT ?", sql);
+        snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+        struct diag d = {0};
+        struct query q = store__query(s, &s->history, explain, &d);
+        while (store__row(&q))
+            snprintf(plan + strlen(plan), sizeof plan - strlen(plan), "%s;", store__column(&q, 3));
+        if (store__end(&q))
+            listen_to(&d);
+        if (!strstr(plan, "SEARCH") || !strstr(plan, of[i].index) || strstr(plan, "B-TREE"))
+            fail_msg("%s\n%s %s", sql, plan, said);
+        diag_fini(&d);
+    }
+    store_close(&s);
+}
+
+/* What a follower is shown is what the log has of it. */
+static void the_filter_says_the_same_of_an_event_as_the_database(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    static const char *const of[] = {"", "a", "b"};
+    static const char *const levels[] = {"info", "notice", "warn", "error"};
+    const char *given = getenv("SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : 20261122;
+    printf("SEED=%u\n", seed);
+    static struct store_event e[500];
+    static char line[500][8];
+    for (int i = 0; i < 500; i++) {
+        snprintf(line[i], sizeof line[i], "%d", i);
+        e[i] = event(i, of[rand_r(&seed) % 3], of[rand_r(&seed) % 3], of[1 + rand_r(&seed) % 2],
+                     line[i]);
+        e[i].level = levels[rand_r(&seed) % 4];
+        e[i].endpoint = of[rand_r(&seed) % 3];
+        e[i].facts.rule = of[rand_r(&seed) % 3];
+    }
+    assert_int_equal(store_events_add(s, e, 500, NULL), ERR_OK);
+    for (int round = 0; round < 400; round++) {
+        struct store_event_filter f = {.service = of[rand_r(&seed) % 3],
+                                       .region = of[rand_r(&seed) % 3],
+                                       .endpoint = of[rand_r(&seed) % 3],
+                                       .kind = of[rand_r(&seed) % 3],
+                                       .rule = of[rand_r(&seed) % 3],
+                                       .level = levels[rand_r(&seed) % 4],
+                                       .since_wall_ms = rand_r(&seed) % 500,
+                                       .until_wall_ms = rand_r(&seed) % 500};
+        char wanted[4000] = "", got[4000] = "";
+        for (int i = 0; i < 500; i++)
+            if (store_event_matches(&f, &e[i]))
+                snprintf(wanted + strlen(wanted), 4000 - strlen(wanted), "%d ", i);
+        assert_int_equal(store_events_each(s, &f, keep_line, got, NULL), ERR_OK);
+        assert_string_equal(got, wanted);
+    }
     store_close(&s);
 }
 
@@ -190,6 +394,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(events_are_filtered_and_come_oldest_first),
+        scratch_test(what_a_line_says_comes_back_in_columns),
+        scratch_test(long_logs_are_read_in_slices),
+        scratch_test(every_filter_reads_by_an_index),
+        scratch_test(the_filter_says_the_same_of_an_event_as_the_database),
         scratch_test(old_events_are_trimmed_and_ids_go_on),
         scratch_test(state_is_replaced_as_a_whole),
         scratch_test(a_damaged_history_is_put_aside_with_a_warning),

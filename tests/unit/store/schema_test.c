@@ -121,10 +121,49 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
     store_close(&s);
 }
 
+static bool read_back(void *ctx, const struct store_event *e)
+{
+    snprintf(ctx, 200, "%lld %s %s %s '%s'%s", (long long)e->id, e->service, e->region, e->line,
+             e->facts.rule, e->facts.has_avail ? " avail" : "");
+    return true;
+}
+
+/* The log that version 1 wrote is there after the upgrade, and goes on. */
+static void a_history_of_schema_1_goes_on(void **state)
+{
+    (void)state;
+    char path[120], got[200] = "";
+    struct store *s = made();
+    sqlite3 *h;
+    snprintf(path, sizeof path, "%s-history", db);
+    assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(h, store__history_schema.steps[0], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(h,
+                     "PRAGMA application_id = 1298494056; PRAGMA user_version = 1; INSERT INTO "
+                     "event VALUES(7, 1000, 'notice', 'availability', 'w', 'eu', '', 3, 'old');"
+                     "INSERT INTO state VALUES('w', 'eu', '', 3, 0, 0, 900, 0, 0, 'why');",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(h);
+    struct store_event_filter f = {.service = "w"};
+    assert_int_equal(store_events_each(s, &f, read_back, got, NULL), ERR_OK);
+    assert_string_equal(got, "7 w eu old ''");
+    assert_int_equal(number(s->history.db, "PRAGMA user_version"), store__history_schema.version);
+    struct store_event e = {
+        .wall_ms = 2000, .level = "info", .service = "w", .line = "new", .facts.rule = "fall"};
+    assert_int_equal(store_events_add(s, &e, 1, NULL), ERR_OK);
+    assert_int_equal(store_events_each(s, &f, read_back, got, NULL), ERR_OK);
+    assert_string_equal(got, "8 w  new 'fall'");
+    assert_int_equal(number(s->history.db, "SELECT avail FROM state"), 0);
+    store_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(a_file_of_schema_1_opens_and_means_the_same),
+        scratch_test(a_history_of_schema_1_goes_on),
         scratch_test(every_table_is_strict),
         scratch_test(an_upgrade_keeps_a_copy),
         scratch_test(a_failed_upgrade_leaves_the_file_as_it_was),

@@ -85,6 +85,19 @@ enum err store_override_each(struct store *s, void (*fn)(void *ctx, const struct
                              void *ctx, struct diag *diag) WARN_UNUSED;
 
 /* History. */
+struct store_facts {  /* what a line says, in columns; NULL, 0 and false where it does not say so */
+    const char *rule; /* "fall", "degrade", "override", …; of the daemon "start", "stop" */
+    const char *cause;    /* "3 failures in a row"; of an override its reason */
+    const char *was, *is; /* states: "up" to "down"; of an override "auto" to "drain" */
+    bool has_avail;
+    double before, after;    /* availability, 0..1 */
+    double would;            /* with blocked_by: what is held back */
+    const char *blocked_by;  /* "hold(30s)" */
+    int64_t failed, samples; /* that it rests on */
+    const char *effect;      /* "nothing moves" */
+    const char *to;          /* the region that takes most of the clients */
+    int64_t moved_by_ms;     /* wall: until then all clients have moved */
+};
 struct store_event {
     int64_t id; /* 0 when adding */
     int64_t wall_ms;
@@ -93,17 +106,27 @@ struct store_event {
     const char *service, *region, *endpoint; /* NULL or "" where it does not apply */
     int64_t revision;
     const char *line; /* the whole log line */
+    struct store_facts facts;
 };
+/* The event as it goes to programs: every name is always there, null where it says nothing (new
+ * reference; NULL out of memory). */
+json_t *store_event_json(const struct store_event *e);
 enum err store_events_add(struct store *s, const struct store_event *e, size_t n,
                           struct diag *diag) WARN_UNUSED;
 struct store_event_filter {
-    const char *service, *region, *kind; /* NULL: any */
-    int64_t since_wall_ms, after_id;
+    const char *service, *region, *endpoint, *kind, *rule; /* NULL: any */
+    const char *level;                                     /* that, and what is worse; NULL: any */
+    int64_t since_wall_ms, until_wall_ms; /* until 0: no end; both are part of it */
+    int64_t after_id;
     uint32_t limit; /* the newest that many; 0: all */
+    bool newest_first;
 };
+/* Does it pass the filter? The same as the database says; limit and order aside. */
+bool store_event_matches(const struct store_event_filter *f, const struct store_event *e);
+/* Reads in slices: fn may take its time, nobody is kept from writing meanwhile. */
 enum err store_events_each(struct store *s, const struct store_event_filter *f,
                            bool (*fn)(void *ctx, const struct store_event *e), void *ctx,
-                           struct diag *diag) WARN_UNUSED; /* oldest first */
+                           struct diag *diag) WARN_UNUSED; /* oldest first, if not asked else */
 enum err store_events_trim(struct store *s, int64_t before_wall_ms, struct diag *diag) WARN_UNUSED;
 
 /* The engine's state, replaced as a whole or by key. */
