@@ -138,8 +138,7 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
                 "%s availability %.2f -> %.2f rule=ramp cause=\"return over %lld s\"",
                 config_of(h, p)->address, avail_to_double(before), avail_to_double(p->m.avail),
                 (long long)(r.ramp_ms / 1000));
-            e->before = before;
-            e->after = p->m.avail;
+            health__event_moves(e, before, p->m.avail);
         }
         if (p->m.wait != WAIT_NONE && p->m.wait != waited)
             health__event_waits(h, health__place_endpoint(h, endpoint), LOG_DEBUG, &p->m, &r);
@@ -191,8 +190,11 @@ static void observe(struct health *h, struct probed *p, enum health_observed to,
         h, HEALTH_EVENT_ENDPOINT, level, health__place_endpoint(h, p->endpoint), rule,
         "%s %s -> %s rule=%s cause=\"%s\"%s", config_of(h, p)->address, health__observed_name(was),
         health__observed_name(p->observed), health__rule_name(rule), cause, flaps);
-    e->before = before;
-    e->after = to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before;
+    health__event_moves(e, before, to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before);
+    e->was = health__observed_name(was);
+    e->is = health__observed_name(p->observed);
+    e->judged = p->streak;
+    e->failed = to == HEALTH_OBSERVED_DOWN ? p->streak : 0;
     changed(h, p);
 }
 
@@ -256,7 +258,7 @@ static void probe_event(struct health *h, const struct probed *p, bool ok, enum 
         health__event(h, HEALTH_EVENT_PROBE, level, health__place_endpoint(h, p->endpoint),
                       RULE_PROBE, "probe %.60s %s %s: %.100s%s", c->probe->name,
                       target_text(c, target), ok ? "ok" : "fail", text, count);
-    e->before = e->after = p->m.avail;
+    health__event_moves(e, p->m.avail, p->m.avail);
 }
 
 static void on_failure(struct health *h, struct probed *p, const struct health_sample *s)

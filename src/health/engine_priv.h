@@ -425,6 +425,7 @@ struct place health__place_region(uint32_t region);
 struct health_event *health__event(struct health *h, enum health_event_kind kind,
                                    enum log_level level, struct place at, uint8_t rule,
                                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void health__event_moves(struct health_event *e, uint32_t before, uint32_t after);
 void health__event_waits(struct health *h, struct place at, enum log_level level,
                          const struct mover *m, const struct mover_rules *r);
 

@@ -44,6 +44,24 @@ struct place health__place_region(uint32_t region)
     return (struct place){HEALTH_NONE, region, HEALTH_NONE};
 }
 
+/* Where the value that follows a key stands in what was written. The keys are the engine's own: names
+ * and words of people come behind them, or not at all. */
+static struct health_span value_of(const char *text, const char *key, const char *end)
+{
+    const char *at = strstr(text, key);
+    if (!at)
+        return (struct health_span){0};
+    at += strlen(key);
+    return (struct health_span){(uint16_t)(at - text), (uint16_t)strcspn(at, end)};
+}
+
+void health__event_moves(struct health_event *e, uint32_t before, uint32_t after)
+{
+    e->has_avail = true;
+    e->before = before;
+    e->after = after;
+}
+
 struct health_event *health__event(struct health *h, enum health_event_kind kind,
                                    enum log_level level, struct place at, uint8_t rule,
                                    const char *fmt, ...)
@@ -67,6 +85,13 @@ struct health_event *health__event(struct health *h, enum health_event_kind kind
     va_start(ap, fmt);
     vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
+    if (rule == RULE_OVERRIDE && kind == HEALTH_EVENT_OVERRIDE)
+        return e; /* a person's text is not searched */
+    e->cause = value_of(e->text, " cause=\"", "\"");
+    e->effect = value_of(e->text, " effect=\"", "\"");
+    e->blocked_by = value_of(e->text, " blocked-by=", ")");
+    if (e->blocked_by.len)
+        e->blocked_by.len++; /* the bracket */
     return e;
 }
 
@@ -82,8 +107,9 @@ void health__event_degrade(struct health *h, struct place at, enum log_level lev
         p->n ? 100.0 * (double)p->fail / (double)p->n : 0, 100 * p->low,
         (long long)p->window_ms / 1000, (unsigned long long)p->fail, (unsigned long long)p->n,
         p->source ? " source=" : "", p->source ? p->source : "", more);
-    e->before = before;
-    e->after = after;
+    health__event_moves(e, before, after);
+    e->failed = p->fail;
+    e->judged = p->n;
 }
 
 /* A move up that has to wait says so once, when the wait begins. */
@@ -105,8 +131,8 @@ void health__event_waits(struct health *h, struct place at, enum log_level level
         health__event(h, HEALTH_EVENT_HOLD, level, at, RULE_HOLD,
                       "%s%shold %.2f would=%.2f blocked-by=%s%s", address, *address ? " " : "",
                       avail_to_double(m->avail), avail_to_double(m->target), by, flaps);
-    e->before = m->avail;
-    e->after = m->avail;
+    health__event_moves(e, m->avail, m->avail);
+    e->would = m->target;
 }
 
 size_t health_take_events(struct health *h, struct health_event *out, size_t cap)

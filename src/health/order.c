@@ -122,7 +122,7 @@ static void follow_region(struct health *h, uint32_t region)
 
 /* "state auto -> drain keep=0.40 over=10m until=… author=ana reason=\"db move\"" */
 static void say_given(struct health *h, struct place at, uint8_t was, const struct health_order *o,
-                      uint32_t before, uint32_t after)
+                      uint32_t slot, uint32_t before, uint32_t after)
 {
     char keep[24] = "", over[TIME_TEXT_MAX + 8] = "", until[TIME_TEXT_MAX + 8] = "";
     char text[TIME_TEXT_MAX];
@@ -138,8 +138,14 @@ static void say_given(struct health *h, struct place at, uint8_t was, const stru
         "%s%sstate %s -> %s rule=override%s%s%s author=%.39s reason=\"%.79s\"", address,
         *address ? " " : "", health__override_name(was), health__override_name((uint8_t)o->state),
         keep, over, until, o->author && *o->author ? o->author : "-", o->reason ? o->reason : "");
-    e->before = before;
-    e->after = after;
+    health__event_moves(e, before, after);
+    e->was = health__override_name(was);
+    e->is = health__override_name((uint8_t)o->state);
+    if (slot && health__order_moving(&h->order[slot], h->now_ms))
+        e->moving_ms = h->order[slot].start_ms + h->order[slot].over_ms - h->now_ms;
+    size_t len = strlen(e->text), reason = o->reason ? strnlen(o->reason, 79) : 0;
+    if (reason && len > reason + 1 && e->text[len - 1] == '"') /* not cut off */
+        e->cause = (struct health_span){(uint16_t)(len - reason - 1), (uint16_t)reason};
 }
 
 /* What it allows at this moment, whatever it says. */
@@ -194,7 +200,7 @@ void health_order_region(struct health *h, uint32_t region, const struct health_
         return;
     uint32_t before = h->region_word[region] & HEALTH_WORD_AVAIL;
     uint8_t was = give(h, &h->region[region].order, o, h->region[region].ttl_ms_max);
-    say_given(h, health__place_region(region), was, o, before,
+    say_given(h, health__place_region(region), was, o, h->region[region].order, before,
               health__region_word_now(h, region) & HEALTH_WORD_AVAIL);
     follow_region(h, region);
 }
@@ -208,7 +214,7 @@ void health_order_endpoint(struct health *h, uint32_t endpoint, const struct hea
     uint32_t before = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
     uint8_t was = give(h, &h->order_of[endpoint], o,
                        (int64_t)h->cfg.service[health__service_of(h, endpoint)].ttl_s * 1000);
-    say_given(h, health__place_endpoint(h, endpoint), was, o, before,
+    say_given(h, health__place_endpoint(h, endpoint), was, o, h->order_of[endpoint], before,
               health__endpoint_word_now(h, endpoint) & HEALTH_WORD_AVAIL);
     follow_endpoint(h, endpoint);
 }
@@ -221,10 +227,13 @@ static bool ended(struct health *h, uint32_t *slot, struct place at)
         char text[TIME_TEXT_MAX];
         const char *address =
             at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
-        health__event(h, HEALTH_EVENT_OVERRIDE, LOG_NOTICE, at, RULE_UNTIL,
-                      "%s%sstate %s -> auto rule=until cause=\"%s has come\" author=%s", address,
-                      *address ? " " : "", health__override_name(o->state),
-                      time_format_s(o->until_wall_ms, text), *o->author ? o->author : "-");
+        struct health_event *e =
+            health__event(h, HEALTH_EVENT_OVERRIDE, LOG_NOTICE, at, RULE_UNTIL,
+                          "%s%sstate %s -> auto rule=until cause=\"%s has come\" author=%s",
+                          address, *address ? " " : "", health__override_name(o->state),
+                          time_format_s(o->until_wall_ms, text), *o->author ? o->author : "-");
+        e->was = health__override_name(o->state);
+        e->is = health__override_name(HEALTH_AUTO);
         release(h, slot);
         return true;
     }
@@ -244,8 +253,7 @@ static void say_step(struct health *h, struct place at, uint32_t before, uint32_
         health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_INFO, at, RULE_OVERRIDE,
                       "%s%savailability %.2f -> %.2f rule=override cause=\"over time\"", address,
                       *address ? " " : "", avail_to_double(before), avail_to_double(after));
-    e->before = before;
-    e->after = after;
+    health__event_moves(e, before, after);
 }
 
 void health__order_tick_region(struct health *h, uint32_t region)

@@ -87,8 +87,7 @@ static void say_load(struct health *h, uint32_t region, uint32_t before, const s
         "%.0f%%\" source=%s%s",
         avail_to_double(before), avail_to_double(r->m.avail), 100 * s->load,
         h->cfg.region[region].capacity, 100 * h->cfg.load_high, s->name, more);
-    e->before = before;
-    e->after = r->m.avail;
+    health__event_moves(e, before, r->m.avail);
 }
 
 static void say_moved(struct health *h, uint32_t region, uint32_t before, const struct verdict *v)
@@ -120,8 +119,7 @@ static void say_moved(struct health *h, uint32_t region, uint32_t before, const 
                           RULE_RAMP,
                           "availability %.2f -> %.2f rule=ramp cause=\"return over %s\"%s", was, is,
                           duration_format(r->rules.ramp_ms, span), masked);
-    e->before = before;
-    e->after = r->m.avail;
+    health__event_moves(e, before, r->m.avail);
 }
 
 void health__region_judge(struct health *h, uint32_t region)

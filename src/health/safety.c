@@ -163,6 +163,6 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
     struct health_event *e = health__event(
         h, HEALTH_EVENT_HOLD, LOG_NOTICE, at, by->rule, "%s%shold %.2f would=%.2f blocked-by=%s%s",
         address, *address ? " " : "", avail_to_double(shown), avail_to_double(want), rule, service);
-    e->before = m->avail;
-    e->after = shown;
+    health__event_moves(e, m->avail, shown);
+    e->would = want;
 }

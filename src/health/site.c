@@ -100,8 +100,7 @@ static void say_moved(struct health *h, struct judged *j, uint32_t before, const
         e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, at, RULE_RAMP,
                           "availability %.2f -> %.2f rule=ramp cause=\"return over %s\"%s", was, is,
                           duration_format(s->ramp_ms, span), masked);
-    e->before = before;
-    e->after = j->m.avail;
+    health__event_moves(e, before, j->m.avail);
 }
 
 void health__site_judge(struct health *h, uint32_t site)

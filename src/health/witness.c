@@ -300,7 +300,8 @@ static void isolate(struct health *h)
         "isolated %s rule=witness cause=\"%u failures in a row, and no success from another region "
         "since the first\" effect=\"nothing moves\"",
         h->cfg.endpoint[p->endpoint].address, p->streak);
-    e->before = e->after = p->m.avail;
+    health__event_moves(e, p->m.avail, p->m.avail);
+    e->failed = e->judged = p->streak;
 }
 
 /* Begins and ends the isolated episode as the facts have it. who answered, NULL: nobody did. */

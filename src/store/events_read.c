@@ -66,10 +66,10 @@ char *store__events_sql(const struct store_event_filter *f, const char *what, co
                         char out[EVENTS_SQL_MAX])
 {
     struct clauses c = clauses_of(f);
-    size_t len =
-        (size_t)snprintf(out, EVENTS_SQL_MAX, "SELECT %s FROM event%s%s WHERE id BETWEEN ? AND ?%s%s",
-                         what, c.index ? " INDEXED BY " : "", c.index ? c.index : "", c.level,
-                         f->since_wall_ms || f->until_wall_ms ? " AND wall_ms BETWEEN ? AND ?" : "");
+    size_t len = (size_t)snprintf(
+        out, EVENTS_SQL_MAX, "SELECT %s FROM event%s%s WHERE id BETWEEN ? AND ?%s%s", what,
+        c.index ? " INDEXED BY " : "", c.index ? c.index : "", c.level,
+        f->since_wall_ms || f->until_wall_ms ? " AND wall_ms BETWEEN ? AND ?" : "");
     for (unsigned i = 0; i < c.n; i++)
         len += (size_t)snprintf(out + len, EVENTS_SQL_MAX - len, "%s", c.sql[i]);
     snprintf(out + len, EVENTS_SQL_MAX - len, " %s", tail);
@@ -133,8 +133,8 @@ static enum err cut_to_limit(struct store *s, const struct store_event_filter *f
 {
     if (!f->limit || f->newest_first)
         return ERR_OK;
-    struct query q = ask(s, f, "id", "ORDER BY id DESC LIMIT 1 OFFSET ?", *r,
-                         (int64_t)f->limit - 1, diag);
+    struct query q =
+        ask(s, f, "id", "ORDER BY id DESC LIMIT 1 OFFSET ?", *r, (int64_t)f->limit - 1, diag);
     if (store__row(&q))
         r->low = sqlite3_column_int64(q.st, 0);
     return store__end(&q);

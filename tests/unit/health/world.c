@@ -89,6 +89,7 @@ void world_settle(struct world *w)
         for (size_t i = 0; i < n; i++) {
             assert_true(w->log_n + sizeof ev[i].text + 32 < LOG_MAX);
             w->log_n += (size_t)sprintf(w->log + w->log_n, "%s|%s\n", ev[i].rule, ev[i].text);
+            w->event[w->events_n++ % WORLD_EVENTS] = ev[i];
         }
     struct health_action a[8];
     while ((n = health_take_actions(w->h, a, 8)) > 0)
@@ -177,6 +178,17 @@ uint32_t world_avail_site(const struct world *w, uint32_t site)
 uint32_t world_avail_region(const struct world *w, uint32_t region)
 {
     return health_region_word(w->h, region) & HEALTH_WORD_AVAIL;
+}
+
+const struct health_event *world_event(const struct world *w, const char *rule, const char *text)
+{
+    for (size_t i = w->events_n; i > 0 && i + WORLD_EVENTS > w->events_n; i--) {
+        const struct health_event *e = &w->event[(i - 1) % WORLD_EVENTS];
+        if (strcmp(e->rule, rule) == 0 && strstr(e->text, text))
+            return e;
+    }
+    fail_msg("no event of rule %s with \"%s\":\n%s", rule, text, w->log);
+    return NULL;
 }
 
 bool world_said(const struct world *w, const char *text)

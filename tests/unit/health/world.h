@@ -12,6 +12,7 @@
 
 #define WORLD_MAX 256
 #define LOG_MAX (1u << 20)
+#define WORLD_EVENTS 64u
 
 struct world {
     uint32_t services, regions, per_site;
@@ -28,7 +29,9 @@ struct world {
     size_t log_n;
     uint32_t asked[WORLD_MAX]; /* actions by endpoint */
     int64_t asked_at[WORLD_MAX];
-    uint32_t changes[4]; /* by level */
+    uint32_t changes[4];                     /* by level */
+    struct health_event event[WORLD_EVENTS]; /* the newest ones, the last at events_n - 1 */
+    size_t events_n;
 };
 
 /* Interval 5 s, timeout 2 s, fall 3, rise 2, TTL 30, the defaults of the product. */
@@ -54,6 +57,8 @@ void world_fall(struct world *w, uint32_t endpoint, uint32_t witness);
 uint32_t world_avail_endpoint(const struct world *w, uint32_t endpoint);
 uint32_t world_avail_site(const struct world *w, uint32_t site);
 uint32_t world_avail_region(const struct world *w, uint32_t region);
+/* The newest event of that rule whose text has this in it; fails the test when there is none. */
+const struct health_event *world_event(const struct world *w, const char *rule, const char *text);
 bool world_said(const struct world *w, const char *text);
 uint32_t world_count(const struct world *w, const char *text);
 void world_forget_log(struct world *w);

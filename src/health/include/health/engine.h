@@ -90,15 +90,24 @@ enum health_event_kind {
     HEALTH_EVENT_OVERRIDE,     /* a person's word, or its end */
     HEALTH_EVENT_REPORT        /* a report; the first that is judged; that they became stale */
 };
+struct health_span { /* a part of an event's text */
+    uint16_t at, len;
+};
 struct health_event {
     enum health_event_kind kind;
     enum log_level level;
     int64_t wall_ms;
     uint32_t service, region, endpoint; /* HEALTH_NONE where it does not apply */
+    bool has_avail;                     /* before and after say something */
     uint32_t before, after;             /* availability */
+    uint32_t would;                     /* with blocked_by: what evidence wants */
+    const char *was, *is;    /* observed states, or those of an override; NULL: neither changed */
+    uint64_t failed, judged; /* samples that it rests on; judged 0: none */
+    int64_t moving_ms;       /* the engine goes on moving for so long by itself */
     char text[HEALTH_TEXT_MAX *
               2];     /* "203.0.113.10 up -> down rule=fall cause=\"3 failures in a row\"" */
     const char *rule; /* "fall", "rise", "degrade", "ramp", "override", "panic", … */
+    struct health_span cause, blocked_by, effect; /* len 0: it has none */
 };
 
 /* What it wants done. */
