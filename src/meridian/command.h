@@ -21,8 +21,7 @@ enum flag_group {
     FLAGS_ORDER = 1 << 1, /* an override: --reason, --until, --author */
     FLAGS_MOVE = 1 << 2,  /* a drain: --over, --to */
     FLAGS_STATE = 1 << 3, /* --state */
-    FLAGS_LOG = 1 << 4,   /* filters of the log */
-    FLAGS_FIELDS = 1 << 5 /* the field flags of the command's noun */
+    FLAGS_FIELDS = 1 << 4 /* the field flags of the command's noun */
 };
 
 struct command_flag {

@@ -25,18 +25,26 @@ static const struct command_flag grouped_flags[] = {
     {"reason", "TEXT", "why, shown in status", FLAGS_ORDER},
     {"author", "NAME", "who does it; else $SUDO_USER, else your user name",
      FLAGS_EDIT | FLAGS_ORDER},
-    {"service", "NAME", "only lines of this service", FLAGS_LOG},
-    {"region", "NAME", "only lines of this region", FLAGS_LOG},
-    {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, report, config, "
-     "daemon, fail-open, limit",
-     FLAGS_LOG},
-    {"since", "TIME", "from then on: RFC 3339, or a duration back from now", FLAGS_LOG},
 };
 
 static const struct command_flag help_flags[] = {
     {"markdown", NULL, "the whole manual as Markdown", 0}, {0}};
 static const struct command_flag log_flags[] = {
+    {"service", "NAME", "only lines of this service", 0},
+    {"region", "NAME", "only lines of this region", 0},
+    {"endpoint", "ADDR", "only lines of this address", 0},
+    {"kind", "KIND",
+     "only this kind: probe, endpoint, availability, hold, isolated, override, report, config, "
+     "daemon, fail-open, limit",
+     0},
+    {"rule", "RULE",
+     "only this rule: fall, rise, degrade, panic, region, ramp, load, override, until, hold, "
+     "min-regions, min-capacity, witness, …",
+     0},
+    {"level", "LEVEL", "only lines of this level and worse: info, notice, warn, error", 0},
+    {"since", "TIME", "from then on: RFC 3339, or a duration back from now", 0},
+    {"until", "TIME", "up to then", 0},
+    {"reverse", NULL, "newest first", 0},
     {"follow", NULL, "go on with new lines as they come; needs the daemon", 0},
     {"limit", "N", "the newest N lines: 100 if neither this nor --since is given, 10 with --follow",
      0},
@@ -213,7 +221,7 @@ static const struct command table[] = {
      "meridian status\nmeridian status www.gslb.example.com", run_status, 0, NONE, NULL},
     {"log", "", "Prints the probe and failover log.",
      "meridian log --follow --region eu-west\nmeridian log --since 1h --kind availability", run_log,
-     FLAGS_LOG, NONE, log_flags},
+     0, NONE, log_flags},
     {"explain", "NAME", "Says why a client gets the answer it gets.",
      "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
      explain_flags},

@@ -4,6 +4,7 @@
 #include "table.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "model/settings.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -14,37 +15,62 @@
 #define LINES_BEFORE_FOLLOW 10
 #define FOLLOW_WAKE_MS 1000 /* how soon a reader that left is noticed */
 
-struct filter {
-    const char *service, *region, *kind;
-    int64_t since_ms, limit;
-};
-
-static int read_filter(const struct call *c, struct filter *f)
+/* A time as the flags take it, or exit status and sentence. */
+static int read_moment(const struct call *c, const char *flag, int64_t *out)
 {
-    const char *since = call_flag(c, "since"), *limit = call_flag(c, "limit");
-    *f = (struct filter){call_flag(c, "service"), call_flag(c, "region"), call_flag(c, "kind"), 0,
-                         call_has(c, "follow") ? LINES_BEFORE_FOLLOW
-                         : since               ? 0
-                                               : LINES_SHOWN};
-    if (since && !moment_parse(since, clock_wall_ms(), -1, &f->since_ms))
-        return session_fail_text(
-            ADMIN_REFUSED,
-            "--since: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
-            "duration back from now (2h)",
-            since);
-    if (limit && (!model_integer_parse(limit, &f->limit) || f->limit < 0 || f->limit > UINT32_MAX))
-        return session_fail_text(ADMIN_REFUSED, "--limit: \"%.32s\" is not a whole number", limit);
+    const char *text = call_flag(c, flag);
+    if (!text || moment_parse(text, clock_wall_ms(), -1, out))
+        return ADMIN_DONE;
+    return session_fail_text(ADMIN_REFUSED,
+                             "--%s: \"%.40s\" is neither a time (2026-11-22T12:00:00Z) nor a "
+                             "duration back from now (2h)",
+                             flag, text);
+}
+
+static int read_level(const char *text)
+{
+    enum log_level level;
+    if (!text || log_level_parse(text, &level))
+        return ADMIN_DONE;
+    return session_fail_text(ADMIN_REFUSED,
+                             "--level: \"%.32s\" is none of info, notice, warn, error", text);
+}
+
+/* What goes together with --follow. */
+static int check_follow(const struct call *c)
+{
+    static const char *const not_with[] = {"until", "reverse"};
+    for (size_t i = 0; i < 2 && call_has(c, "follow"); i++)
+        if (call_has(c, not_with[i]))
+            return session_fail_text(ADMIN_USAGE, "--follow has no end: leave --%s out",
+                                     not_with[i]);
     return ADMIN_DONE;
 }
 
-static json_t *event_json(const struct store_event *e)
+static int read_filter(const struct call *c, struct store_event_filter *f)
 {
-    char when[TIME_TEXT_MAX];
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", (json_int_t)e->id,
-                     "time", time_format(e->wall_ms, when), "level", e->level, "kind", e->kind,
-                     "service", e->service ? e->service : "", "region", e->region ? e->region : "",
-                     "endpoint", e->endpoint ? e->endpoint : "", "line", e->line, "revision",
-                     (json_int_t)e->revision);
+    const char *since = call_flag(c, "since"), *text = call_flag(c, "limit");
+    int64_t limit = call_has(c, "follow") ? LINES_BEFORE_FOLLOW : since ? 0 : LINES_SHOWN;
+    *f = (struct store_event_filter){.service = call_flag(c, "service"),
+                                     .region = call_flag(c, "region"),
+                                     .endpoint = call_flag(c, "endpoint"),
+                                     .kind = call_flag(c, "kind"),
+                                     .rule = call_flag(c, "rule"),
+                                     .level = call_flag(c, "level"),
+                                     .newest_first = call_has(c, "reverse")};
+    int code = check_follow(c);
+    if (!code)
+        code = read_moment(c, "since", &f->since_wall_ms);
+    if (!code)
+        code = read_moment(c, "until", &f->until_wall_ms);
+    if (!code)
+        code = read_level(f->level);
+    if (code)
+        return code;
+    if (text && (!model_integer_parse(text, &limit) || limit < 0 || limit > UINT32_MAX))
+        return session_fail_text(ADMIN_REFUSED, "--limit: \"%.32s\" is not a whole number", text);
+    f->limit = (uint32_t)limit;
+    return ADMIN_DONE;
 }
 
 static void print_compact(json_t *j)
@@ -59,7 +85,7 @@ static bool print_event(void *ctx, const struct store_event *e)
 {
     const struct call *c = ctx;
     if (c->json) {
-        json_t *j = event_json(e);
+        json_t *j = store_event_json(e);
         print_compact(j);
         json_decref(j);
     } else {
@@ -68,19 +94,14 @@ static bool print_event(void *ctx, const struct store_event *e)
     return !ferror(stdout);
 }
 
-static int from_database(struct call *c, const struct filter *f)
+static int from_database(struct call *c, const struct store_event_filter *f)
 {
     struct diag diag = {0};
     struct store *s;
     enum err e = session_open(c, &s, &diag);
     if (e)
         return session_fail(e, &diag);
-    struct store_event_filter want = {.service = f->service,
-                                      .region = f->region,
-                                      .kind = f->kind,
-                                      .since_wall_ms = f->since_ms,
-                                      .limit = (uint32_t)f->limit};
-    e = store_events_each(s, &want, print_event, c, &diag);
+    e = store_events_each(s, f, print_event, c, &diag);
     store_close(&s);
     if (e)
         return session_fail(e, &diag);
@@ -88,12 +109,14 @@ static int from_database(struct call *c, const struct filter *f)
     return ADMIN_DONE;
 }
 
-static json_t *follow_request(const struct filter *f)
+static json_t *follow_request(const struct store_event_filter *f)
 {
-    json_t *j = json_pack("{s:s, s:s*, s:s*, s:s*, s:I}", "op", "log-follow", "service", f->service,
-                          "region", f->region, "kind", f->kind, "limit", (json_int_t)f->limit);
-    if (f->since_ms)
-        json_object_set_new(j, "since_ms", json_integer(f->since_ms));
+    json_t *j =
+        json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:I}", "op", "log-follow", "service",
+                  f->service, "region", f->region, "endpoint", f->endpoint, "kind", f->kind, "rule",
+                  f->rule, "level", f->level, "limit", (json_int_t)f->limit);
+    if (f->since_wall_ms)
+        json_object_set_new(j, "since_ms", json_integer(f->since_wall_ms));
     return j;
 }
 
@@ -124,7 +147,7 @@ static enum err print_stream(const struct call *c, struct admin_stream *stream, 
     return e;
 }
 
-static int follow(struct call *c, const struct filter *f)
+static int follow(struct call *c, const struct store_event_filter *f)
 {
     struct diag diag = {0};
     struct admin_holder daemon;
@@ -157,7 +180,7 @@ static int follow(struct call *c, const struct filter *f)
 
 int run_log(struct call *c)
 {
-    struct filter f;
+    struct store_event_filter f;
     int code = read_filter(c, &f);
     if (code)
         return code;

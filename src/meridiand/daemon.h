@@ -22,7 +22,8 @@ struct follower { /* one log --follow */
     struct follower *next_one;
     struct daemon *d;
     struct admin_request *request;
-    char *service, *region, *kind;
+    json_t *body; /* of the request: the filter's texts */
+    struct store_event_filter filter;
     struct past_job *past; /* until then lines wait */
     json_t *waiting;       /* lines not sent yet, from next on */
     size_t next, past_n;   /* past_n of them are of the past */
@@ -135,10 +136,12 @@ struct event_line {
     const char *service, *region, *endpoint; /* "" where it does not apply */
     const char *text;                        /* after the scope */
     int64_t wall_ms;
+    struct store_facts facts;
 };
 void events_log(struct daemon *d, const struct event_line *e);
-void events_say(struct daemon *d, enum log_level level, const char *kind, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* rule: what kind of such a line it is, for programs; "" none. */
+void events_say(struct daemon *d, enum log_level level, const char *kind, const char *rule,
+                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void events_health(struct daemon *d, const struct health_event *e);
 void events_flush(struct daemon *d);
 void events_finish(struct daemon *d); /* what is left, when the keeper's thread runs no more */

@@ -87,6 +87,24 @@ static struct event_batch *batch_of(struct daemon *d)
     return d->batch;
 }
 
+static const char *text_kept(struct arena *a, const char *text)
+{
+    return text && *text ? arena_strdup(a, text) : NULL;
+}
+
+static struct store_facts facts_kept(struct arena *a, const struct store_facts *f)
+{
+    struct store_facts out = *f;
+    out.rule = text_kept(a, f->rule);
+    out.cause = text_kept(a, f->cause);
+    out.was = text_kept(a, f->was);
+    out.is = text_kept(a, f->is);
+    out.blocked_by = text_kept(a, f->blocked_by);
+    out.effect = text_kept(a, f->effect);
+    out.to = text_kept(a, f->to);
+    return out;
+}
+
 static void remember(struct daemon *d, const struct event_line *e, int64_t revision,
                      const char *line)
 {
@@ -103,7 +121,8 @@ static void remember(struct daemon *d, const struct event_line *e, int64_t revis
                                 .region = arena_strdup(b->arena, e->region),
                                 .endpoint = arena_strdup(b->arena, e->endpoint),
                                 .revision = revision,
-                                .line = arena_strdup(b->arena, line)};
+                                .line = arena_strdup(b->arena, line),
+                                .facts = facts_kept(b->arena, &e->facts)};
     if (arena_failed(b->arena))
         d->events_dropped++;
     else
@@ -112,31 +131,12 @@ static void remember(struct daemon *d, const struct event_line *e, int64_t revis
 
 /* ------------------------------------------------------------------------------------ followers */
 
-static bool wanted(const struct follower *f, const char *service, const char *region,
-                   const char *kind)
-{
-    return (!f->service || strcmp(f->service, service) == 0) &&
-           (!f->region || strcmp(f->region, region) == 0) &&
-           (!f->kind || strcmp(f->kind, kind) == 0);
-}
-
-static json_t *event_json(int64_t id, const char *line, const char *kind, const char *service,
-                          const char *region, const char *endpoint, const char *level,
-                          int64_t wall_ms, int64_t revision)
-{
-    char when[TIME_TEXT_MAX];
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", (json_int_t)id, "line",
-                     line, "kind", kind, "service", service, "region", region, "endpoint", endpoint,
-                     "level", level, "time", time_format(wall_ms, when), "revision",
-                     (json_int_t)revision);
-}
-
 struct past_job { /* the lines before now, read on the keeper's thread */
     struct keeper_job job;
     struct follower *f; /* NULL: gone meanwhile */
-    char *service, *region, *kind;
-    int64_t since_ms;
-    uint32_t limit;
+    json_t *body;       /* of its request: the filter's texts */
+    struct store_event_filter filter;
+    bool any; /* past lines are wanted */
     json_t *lines;
 };
 
@@ -147,9 +147,7 @@ static void follower_free(struct follower *f)
             *at = f->next_one;
             break;
         }
-    free(f->service);
-    free(f->region);
-    free(f->kind);
+    json_decref(f->body);
     json_decref(f->waiting);
     free(f);
 }
@@ -184,17 +182,24 @@ static void follower_cut(struct follower *f)
 static void tell_followers(struct daemon *d, const struct event_line *e, int64_t revision,
                            const char *line)
 {
+    struct store_event event = {.wall_ms = e->wall_ms,
+                                .level = log_level_name(e->level),
+                                .kind = e->kind,
+                                .service = e->service,
+                                .region = e->region,
+                                .endpoint = e->endpoint,
+                                .revision = revision,
+                                .line = line,
+                                .facts = e->facts};
     for (struct follower *f = d->followers, *next; f; f = next) {
         next = f->next_one;
-        if (!wanted(f, e->service, e->region, e->kind))
+        if (!store_event_matches(&f->filter, &event))
             continue;
         if (json_array_size(f->waiting) > f->past_n + WAITING_MAX) {
             follower_cut(f); /* it does not read what happens */
             continue;
         }
-        json_t *j = event_json(0, line, e->kind, e->service, e->region, e->endpoint,
-                               log_level_name(e->level), e->wall_ms, revision);
-        json_array_append_new(f->waiting, j);
+        json_array_append_new(f->waiting, store_event_json(&event));
         follower_pump(f);
     }
 }
@@ -223,7 +228,8 @@ void events_log(struct daemon *d, const struct event_line *e)
     tell_followers(d, e, revision, line);
 }
 
-void events_say(struct daemon *d, enum log_level level, const char *kind, const char *fmt, ...)
+void events_say(struct daemon *d, enum log_level level, const char *kind, const char *rule,
+                const char *fmt, ...)
 {
     char text[LOG_LINE_MAX];
     va_list ap;
@@ -236,7 +242,8 @@ void events_say(struct daemon *d, enum log_level level, const char *kind, const 
                            .region = "",
                            .endpoint = "",
                            .text = text,
-                           .wall_ms = clock_wall_ms()};
+                           .wall_ms = clock_wall_ms(),
+                           .facts = {.rule = rule}};
     events_log(d, &e);
 }
 
@@ -274,21 +281,38 @@ static uint32_t longest_ttl_s(const struct snapshot *s, uint32_t service, uint32
     return ttl;
 }
 
+static bool shifts(const struct health_event *e)
+{
+    return e->region != HEALTH_NONE && e->has_avail &&
+           (e->kind == HEALTH_EVENT_AVAILABILITY || e->before != e->after || e->moving_ms > 0);
+}
+
 /* What only the daemon knows: where the clients go, until when, under which revision. */
 static void append_effect(const struct snapshot *s, const struct health_event *e, char *text,
-                          size_t cap)
+                          size_t cap, struct store_facts *f)
 {
     char when[TIME_TEXT_MAX];
     size_t len = strlen(text);
-    int heir = e->service != HEALTH_NONE && e->after < e->before
-                   ? shares_heir(s, e->service, e->region)
-                   : -1;
-    if (heir >= 0)
-        len += (size_t)snprintf(text + len, cap - len, " to=%s", s->model->regions[heir].name);
-    int64_t until = e->wall_ms + 1000 * (int64_t)longest_ttl_s(s, e->service, e->region);
+    bool leaves = e->service != HEALTH_NONE && e->endpoint == HEALTH_NONE && e->after < e->before;
+    int heir = leaves ? shares_heir(s, e->service, e->region) : -1;
+    if (heir >= 0) {
+        f->to = s->model->regions[heir].name;
+        len += (size_t)snprintf(text + len, cap - len, " to=%s", f->to);
+    }
+    f->moved_by_ms =
+        e->wall_ms + e->moving_ms + 1000 * (int64_t)longest_ttl_s(s, e->service, e->region);
     if (len < cap)
-        snprintf(text + len, cap - len, " moved-by=%s rev=%lld", time_format_s(until, when),
-                 (long long)s->revision);
+        snprintf(text + len, cap - len, " moved-by=%s rev=%lld",
+                 time_format_s(f->moved_by_ms, when), (long long)s->revision);
+}
+
+#define PART_TEXT_MAX 200
+
+static const char *part_of(const struct health_event *e, struct health_span at,
+                           char out[PART_TEXT_MAX])
+{
+    snprintf(out, PART_TEXT_MAX, "%.*s", (int)at.len, e->text + at.at);
+    return out;
 }
 
 void events_health(struct daemon *d, const struct health_event *e)
@@ -296,16 +320,29 @@ void events_health(struct daemon *d, const struct health_event *e)
     const struct snapshot *s = world_now(d);
     const struct model *m = s->model;
     char text[LOG_LINE_MAX];
+    char cause[PART_TEXT_MAX], effect[PART_TEXT_MAX], blocked_by[PART_TEXT_MAX];
     snprintf(text, sizeof text, "%s", e->text);
-    if (e->kind == HEALTH_EVENT_AVAILABILITY && e->region != HEALTH_NONE)
-        append_effect(s, e, text, sizeof text);
     struct event_line line = {.level = e->level,
                               .kind = health_kind(e->kind),
                               .service = "",
                               .region = "",
                               .endpoint = "",
                               .text = text,
-                              .wall_ms = e->wall_ms};
+                              .wall_ms = e->wall_ms,
+                              .facts = {.rule = e->rule,
+                                        .cause = part_of(e, e->cause, cause),
+                                        .was = e->was,
+                                        .is = e->is,
+                                        .has_avail = e->has_avail,
+                                        .before = avail_to_double(e->before),
+                                        .after = avail_to_double(e->after),
+                                        .would = avail_to_double(e->would),
+                                        .blocked_by = part_of(e, e->blocked_by, blocked_by),
+                                        .failed = (int64_t)e->failed,
+                                        .samples = (int64_t)e->judged,
+                                        .effect = part_of(e, e->effect, effect)}};
+    if (shifts(e))
+        append_effect(s, e, text, sizeof text, &line.facts);
     if (e->service != HEALTH_NONE)
         line.service = m->services[e->service].name;
     if (e->region != HEALTH_NONE)
@@ -319,10 +356,28 @@ void events_health(struct daemon *d, const struct health_event *e)
 
 /* ----------------------------------------------------------------------------------- log-follow */
 
-static char *optional(const json_t *body, const char *key)
+static const char *text_of(const json_t *body, const char *key)
 {
-    const char *text = json_string_value(json_object_get(body, key));
-    return text ? strdup(text) : NULL;
+    return json_string_value(json_object_get(body, key));
+}
+
+static int64_t integer_of(const json_t *body, const char *key)
+{
+    return json_integer_value(json_object_get(body, key)); /* 0 for what is none */
+}
+
+static struct store_event_filter filter_of(const json_t *body)
+{
+    int64_t limit = integer_of(body, "limit");
+    return (struct store_event_filter){.service = text_of(body, "service"),
+                                       .region = text_of(body, "region"),
+                                       .endpoint = text_of(body, "endpoint"),
+                                       .kind = text_of(body, "kind"),
+                                       .rule = text_of(body, "rule"),
+                                       .level = text_of(body, "level"),
+                                       .since_wall_ms = integer_of(body, "since_ms"),
+                                       .limit = limit > 0 && limit < PAST_MAX ? (uint32_t)limit
+                                                                              : PAST_MAX};
 }
 
 static void follower_gone(void *arg)
@@ -336,10 +391,7 @@ static void follower_gone(void *arg)
 static bool past_line(void *ctx, const struct store_event *e)
 {
     struct past_job *p = ctx;
-    json_array_append_new(p->lines,
-                          event_json(e->id, e->line, e->kind, e->service ? e->service : "",
-                                     e->region ? e->region : "", e->endpoint ? e->endpoint : "",
-                                     e->level, e->wall_ms, e->revision));
+    json_array_append_new(p->lines, store_event_json(e));
     return true;
 }
 
@@ -347,14 +399,8 @@ static void past_run(struct keeper *k, struct keeper_job *job)
 {
     struct past_job *p = (struct past_job *)(void *)job;
     struct diag diag = {0};
-    struct store_event_filter filter = {.service = p->service,
-                                        .region = p->region,
-                                        .kind = p->kind,
-                                        .since_wall_ms = p->since_ms,
-                                        .limit = p->limit ? p->limit : PAST_MAX};
     char text[512];
-    if ((p->limit || p->since_ms) &&
-        store_events_each(keeper_store(k), &filter, past_line, p, &diag))
+    if (p->any && store_events_each(keeper_store(k), &p->filter, past_line, p, &diag))
         log_write(LOG_WARN, "store", "the history cannot be read: %s",
                   diag_first(&diag, text, sizeof text));
     diag_fini(&diag);
@@ -374,9 +420,7 @@ static void past_done(void *ctx, struct keeper_job *job)
         json_decref(since);
         follower_pump(f);
     }
-    free(p->service);
-    free(p->region);
-    free(p->kind);
+    json_decref(p->body);
     json_decref(p->lines);
     free(p);
 }
@@ -387,25 +431,20 @@ void op_log_follow(void *ctx, struct admin_request *r)
     struct follower *f = calloc(1, sizeof *f);
     struct past_job *p = calloc(1, sizeof *p);
     CHECK(f && p);
-    json_t *since = json_object_get(r->body, "since_ms"),
-           *limit = json_object_get(r->body, "limit");
+    struct store_event_filter filter = filter_of(r->body);
     *f = (struct follower){.next_one = d->followers,
                            .d = d,
                            .request = r,
                            .past = p,
-                           .service = optional(r->body, "service"),
-                           .region = optional(r->body, "region"),
-                           .kind = optional(r->body, "kind"),
+                           .body = json_incref(r->body),
+                           .filter = filter,
                            .waiting = json_array()};
-    *p =
-        (struct past_job){.job = {.run = past_run, .done = past_done},
-                          .f = f,
-                          .service = optional(r->body, "service"),
-                          .region = optional(r->body, "region"),
-                          .kind = optional(r->body, "kind"),
-                          .since_ms = json_is_integer(since) ? json_integer_value(since) : 0,
-                          .limit = json_is_integer(limit) ? (uint32_t)json_integer_value(limit) : 0,
-                          .lines = json_array()};
+    *p = (struct past_job){.job = {.run = past_run, .done = past_done},
+                           .f = f,
+                           .body = json_incref(r->body),
+                           .filter = filter,
+                           .any = integer_of(r->body, "limit") > 0 || filter.since_wall_ms > 0,
+                           .lines = json_array()};
     d->followers = f;
     admin_stream_begin(r, follower_gone, f);
     admin_stream_on_drained(r, on_drained, f);

@@ -23,7 +23,8 @@ static void say(struct daemon *d, const char *service, enum log_level level, con
                            .region = "",
                            .endpoint = "",
                            .text = text,
-                           .wall_ms = clock_wall_ms()};
+                           .wall_ms = clock_wall_ms(),
+                           .facts = {.rule = "on-empty"}};
     events_log(d, &e);
 }
 

@@ -97,12 +97,12 @@ void http_start(struct daemon *d, const struct model *m)
     if (!setting || strcmp(setting, "off") == 0 || !hostport_parse(setting, 0, &config.address))
         return;
     if (admin_http_start(d->loop, &config, &d->http, &diag)) {
-        events_say(d, LOG_ERROR, "daemon", "%s", diag_first(&diag, text, sizeof text));
+        events_say(d, LOG_ERROR, "daemon", "http", "%s", diag_first(&diag, text, sizeof text));
     } else {
-        events_say(d, LOG_NOTICE, "daemon", "reports are taken on http://%s/v1/report",
+        events_say(d, LOG_NOTICE, "daemon", "http", "reports are taken on http://%s/v1/report",
                    hostport_format(&config.address, where));
         if (!loopback(&config.address.ip))
-            events_say(d, LOG_WARN, "daemon",
+            events_say(d, LOG_WARN, "daemon", "http",
                        "http://%s is no loopback address: tokens go over the network as they are",
                        where);
     }

@@ -36,7 +36,7 @@ static void say(struct daemon *d, const struct answer_note *n, int64_t since_ms)
     count_all(d, now);
     if (n->name_len)
         dns_name_to_text(n->name, name);
-    events_say(d, LOG_WARN, "limit",
+    events_say(d, LOG_WARN, "limit", "limit",
                "%s%s source=%s name=%.255s type=%s dropped=%llu slipped=%llu dry=%llu denied=%llu "
                "in=%llds",
                what(n), n->dry_run ? " (dry run)" : "", ip_format(&n->source, source), name,

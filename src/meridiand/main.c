@@ -154,7 +154,8 @@ static void stop(struct daemon *d)
         return;
     d->stopping = true;
     if (d->started) /* else the sentence that says why not is enough */
-        events_say(d, LOG_NOTICE, "daemon", "stopping: TCP clients have %d ms to finish", DRAIN_MS);
+        events_say(d, LOG_NOTICE, "daemon", "stop", "stopping: TCP clients have %d ms to finish",
+                   DRAIN_MS);
     net_server_stop(d->net, DRAIN_MS);
     d->state_dirty = true;
     d->saving = false;
@@ -250,9 +251,10 @@ static void keep_control(struct daemon *d)
     events_stop(d);
     admin_server_stop(&d->admin);
     if (start_control(d, &diag) == ERR_OK)
-        events_say(d, LOG_WARN, "daemon", "%s was gone and is made again", d->control_path);
+        events_say(d, LOG_WARN, "daemon", "control", "%s was gone and is made again",
+                   d->control_path);
     else if (!d->socket_lost)
-        events_say(d, LOG_ERROR, "daemon", "%s was gone: %s", d->control_path,
+        events_say(d, LOG_ERROR, "daemon", "control", "%s was gone: %s", d->control_path,
                    diag_first(&diag, text, sizeof text));
     d->socket_lost = !d->admin;
     diag_fini(&diag);
@@ -312,7 +314,7 @@ static void say_start(struct daemon *d)
     for (size_t i = 0; i < n && len < sizeof list - HOSTPORT_TEXT_MAX; i++)
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "",
                                 hostport_format(&addresses[i], one));
-    events_say(d, LOG_NOTICE, "daemon",
+    events_say(d, LOG_NOTICE, "daemon", "start",
                "meridiand %s serves revision %lld: %u zone%s, %u service%s, on %s",
                MERIDIAN_VERSION, (long long)s->revision, s->model->zones_n,
                s->model->zones_n == 1 ? "" : "s", s->services_n, s->services_n == 1 ? "" : "s",

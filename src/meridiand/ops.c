@@ -47,7 +47,7 @@ static void warn_of_restart(const struct snapshot *old, const struct snapshot *n
 static void say_revision(struct daemon *d, const struct edit_job *j)
 {
     const struct store_meta *m = &j->what.meta;
-    events_say(d, LOG_NOTICE, "config", "revision %lld serves: %s by %s%s%s",
+    events_say(d, LOG_NOTICE, "config", "revision", "revision %lld serves: %s by %s%s%s",
                (long long)j->revised.revision, m->verb, m->author, m->message[0] ? ": " : "",
                m->message);
 }
@@ -161,7 +161,7 @@ static void op_ping(void *ctx, struct admin_request *r)
 static void say_warnings(struct daemon *d, const struct diag *diag)
 {
     for (size_t i = 0; i < diag->n; i++)
-        events_say(d, LOG_WARN, "config", "%s%s%s", diag->findings[i].where,
+        events_say(d, LOG_WARN, "config", "warning", "%s%s%s", diag->findings[i].where,
                    diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
 }
 
@@ -174,7 +174,7 @@ void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct dia
     if (files && (*s)->base == world_now(d)->base)
         return; /* what came was refused: nothing is new */
     world_publish(d, s);
-    events_say(d, LOG_NOTICE, "config", "revision %lld serves: %s", (long long)revision,
+    events_say(d, LOG_NOTICE, "config", "revision", "revision %lld serves: %s", (long long)revision,
                files ? "geo databases changed" : "edited by another process");
 }
 
@@ -210,14 +210,14 @@ static void reload_done(void *ctx, struct keeper_job *job)
     struct reload_job *j = (struct reload_job *)(void *)job;
     if (j->e) {
         char text[512];
-        events_say(d, LOG_ERROR, "config", "reload refused: %s",
+        events_say(d, LOG_ERROR, "config", "reload", "reload refused: %s",
                    diag_first(&j->diag, text, sizeof text));
         if (j->request)
             admin_refuse_diag(j->request, j->e, &j->diag);
     } else {
         world_publish(d, &j->s);
         say_warnings(d, &j->diag);
-        events_say(d, LOG_NOTICE, "config", "files read again, revision %lld serves",
+        events_say(d, LOG_NOTICE, "config", "reload", "files read again, revision %lld serves",
                    (long long)world_now(d)->revision);
         if (j->request && j->diag.warnings)
             admin_refuse(j->request, ADMIN_REFUSED, j->diag.findings[0].text,

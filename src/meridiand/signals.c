@@ -56,7 +56,7 @@ void signals_retarget(struct daemon *d)
     }
     enum err e = probe_runner_set_targets(d->runner, t, n);
     if (e) {
-        events_say(d, LOG_ERROR, "daemon", "probes stay as they were: %s", err_text(e));
+        events_say(d, LOG_ERROR, "daemon", "probes", "probes stay as they were: %s", err_text(e));
         free(slot);
     } else {
         free(d->target_slot);
