@@ -114,9 +114,13 @@ static void follow_endpoint(struct health *h, uint32_t endpoint)
         health__site_judge(h, health__site_of(h, endpoint));
 }
 
-static void follow_region(struct health *h, uint32_t region)
+/* Below a region only `up` is seen, where it comes and where it goes: without it the region's own
+ * word is all that changes, whatever the number of services. */
+static void follow_region(struct health *h, uint32_t region, uint8_t was)
 {
-    publish_below(h, region);
+    const struct order *o = health__region_order(h, region);
+    if (was == HEALTH_UP || (o && o->state == HEALTH_UP))
+        publish_below(h, region);
     health__region_judge(h, region);
 }
 
@@ -202,7 +206,7 @@ void health_order_region(struct health *h, uint32_t region, const struct health_
     uint8_t was = give(h, &h->region[region].order, o, h->region[region].ttl_ms_max);
     say_given(h, health__place_region(region), was, o, h->region[region].order, before,
               health__region_word_now(h, region) & HEALTH_WORD_AVAIL);
-    follow_region(h, region);
+    follow_region(h, region, was);
 }
 
 void health_order_endpoint(struct health *h, uint32_t endpoint, const struct health_order *o,
