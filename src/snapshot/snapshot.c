@@ -19,6 +19,7 @@ void snapshot_cache_destroy(struct snapshot_cache **cp)
     cache_drop_views(c, false);
     cache_drop_geo(c);
     cache_drop_zones(c);
+    names_unref(c->names);
     free(c->views);
     free(c->own);
     free(c);
@@ -101,6 +102,7 @@ void snapshot_unref(struct snapshot **sp)
         return;
     for (uint32_t i = 0; i < s->views_n; i++)
         view_unref(s->views[i]);
+    names_unref(s->names);
     geo_base_unref(&s->base);
     model_unref(&s->model);
     arena_destroy(s->words);

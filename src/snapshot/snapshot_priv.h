@@ -5,7 +5,7 @@
 
 #define SNAPSHOT_VIEWS_MAX 4096u
 
-/* 128 bits over everything that a view depends on: equal keys mean equal views. */
+/* 128 bits over everything that a view, or the table of names, depends on: equal keys mean equal ones. */
 struct view_key {
     uint64_t a, b;
 };
@@ -27,6 +27,7 @@ struct zone_entry {
     struct arena *arena;
     struct zone_records *records;
     struct zone_entry *before; /* what was read before: comes back should the compilation fail */
+    uint64_t serial;           /* of no other that was read */
     bool used, fresh;
     bool stale; /* the file was looked at again and could not be read */
 };
@@ -47,6 +48,8 @@ struct snapshot_cache {
     size_t views_n, views_cap;
     struct zone_entry **zones;
     size_t zones_n;
+    uint64_t zone_serial; /* the last one given */
+    struct names *names;  /* of the last compilation */
     bool recheck_geo, recheck_zones;
 };
 
@@ -68,6 +71,12 @@ enum err compile_geo(struct compile *c) WARN_UNUSED;
 enum err compile_places(struct compile *c) WARN_UNUSED; /* regions, maps, latency */
 enum err compile_services(struct compile *c) WARN_UNUSED;
 enum err compile_zones(struct compile *c) WARN_UNUSED;
+/* The table of names into the snapshot: the last one's where nothing in it changed, or built. files: the
+ * serial of what each zone's file holds, 0 without one. */
+enum err names_get(struct compile *c, const struct zone_input *zones,
+                   const struct zone_service_input *services, const uint64_t *files) WARN_UNUSED;
+void names_unref(struct names *n); /* NULL accepted */
+
 enum err compile_guard(struct compile *c) WARN_UNUSED;
 enum err compile_board(struct compile *c) WARN_UNUSED;
 

@@ -82,6 +82,7 @@ static enum err load(struct compile *c, const struct model_zone *z, struct zone_
 static enum err remember(struct snapshot_cache *c, struct zone_entry *e, struct zone_entry *old)
 {
     e->fresh = true;
+    e->serial = ++c->zone_serial;
     for (size_t i = 0; i < c->zones_n; i++)
         if (old && c->zones[i] == old) {
             e->before = old;
@@ -100,9 +101,11 @@ static enum err remember(struct snapshot_cache *c, struct zone_entry *e, struct 
 
 /* The records of a zone's file; NULL without one. With keep_zones a file that cannot be read leaves
  * what was read before (stale), or a zone that knows only its services (unready). */
-static enum err get_records(struct compile *c, const struct model_zone *z, struct zone_input *in)
+static enum err get_records(struct compile *c, const struct model_zone *z, struct zone_input *in,
+                            uint64_t *serial)
 {
     in->records = NULL;
+    *serial = 0;
     if (!z->file)
         return ERR_OK;
     struct zone_entry *old = cached(c->cache, z), *fresh = NULL;
@@ -122,6 +125,7 @@ static enum err get_records(struct compile *c, const struct model_zone *z, struc
     if (old) {
         old->used = true;
         in->records = old->records;
+        *serial = old->serial;
         in->stale = old->stale;
     }
     in->unready = !old;
@@ -286,23 +290,21 @@ static enum err make_extra(struct compile *c, const struct model_zone *z, struct
 
 /* ------------------------------------------------------------------------------------- the tree */
 
-static int zone_index(const struct model *m, const char *name)
+/* The zone of a service is the zone's own text, and mostly that of the service before. */
+static void list_services(const struct model *m, struct zone_service_input *services)
 {
-    const struct model_zone *z = name ? model_zone(m, name) : NULL;
-    return z ? (int)(z - m->zones) : -1;
-}
-
-static enum err build_tree(struct compile *c, const struct zone_input *zones,
-                           struct zone_service_input *services)
-{
-    const struct model *m = c->m;
+    const char *last = NULL;
+    uint32_t zone = 0;
     for (uint32_t i = 0; i < m->services_n; i++) {
-        int zone = zone_index(m, m->services[i].zone);
-        CHECK(zone >= 0); /* validated */
-        services[i] = (struct zone_service_input){m->services[i].name, (uint32_t)zone};
+        const struct model_service *s = &m->services[i];
+        if (s->zone != last || !last) {
+            const struct model_zone *z = s->zone ? model_zone(m, s->zone) : NULL;
+            CHECK(z); /* validated */
+            zone = (uint32_t)(z - m->zones);
+            last = s->zone;
+        }
+        services[i] = (struct zone_service_input){s->name, zone};
     }
-    return zone_tree_build(zones, m->zones_n, services, m->services_n, c->s->arena, &c->s->tree,
-                           c->diag);
 }
 
 enum err compile_zones(struct compile *c)
@@ -310,21 +312,27 @@ enum err compile_zones(struct compile *c)
     const struct model *m = c->m;
     struct zone_input *zones = calloc(m->zones_n + 1, sizeof *zones);
     struct zone_service_input *services = calloc(m->services_n + 1, sizeof *services);
-    enum err e = zones && services ? ERR_OK : ERR_NOMEM, first = ERR_OK;
+    uint64_t *files = calloc(m->zones_n + 1, sizeof *files);
+    enum err e = zones && services && files ? ERR_OK : ERR_NOMEM, first = ERR_OK;
     for (uint32_t i = 0; !e && i < m->zones_n; i++) {
         CHECK(dns_name_from_text(m->zones[i].name, &zones[i].name));
-        enum err one = get_records(c, &m->zones[i], &zones[i]);
+        enum err one = get_records(c, &m->zones[i], &zones[i], &files[i]);
         if (one)
             first = one; /* the next zone's findings are wanted too */
         e = make_extra(c, &m->zones[i], &zones[i]);
     }
     if (!e)
-        e = first ? first : build_tree(c, zones, services);
+        e = first;
+    if (!e) {
+        list_services(m, services);
+        e = names_get(c, zones, services, files);
+    }
     if (!e)
         drop_unused(c->cache);
     if (e == ERR_NOMEM && !(c->diag && c->diag->errors))
         diag_error(c->diag, e, "", "out of memory while compiling zones");
     free(zones);
     free(services);
+    free(files);
     return e;
 }

@@ -370,6 +370,7 @@ static enum err tree_store(struct tree_build *b, struct arena *arena, struct zon
         out->unread |= b->zones[i].unready || b->zones[i].stale;
     out->rrsets = rrsets;
     out->rdata = rdata;
+    out->rdata_bytes = (uint32_t)b->rdata_bytes;
     uint8_t *p = rdata;
     for (size_t i = 0; i < b->sets_n; i++) {
         const struct zone_rrset *set = b->sets[i].set;
@@ -431,4 +432,24 @@ enum err zone_tree_build(const struct zone_input *zones, size_t zones_n,
     free(b.apex);
     free(b.above);
     return e;
+}
+
+enum err zone_tree_renew(const struct zone_tree *like, const struct zone_input *zones,
+                         struct arena *arena, struct zone_tree *out)
+{
+    *out = *like;
+    uint8_t *rdata = arena_dup(arena, like->rdata, like->rdata_bytes);
+    if (!rdata)
+        return ERR_NOMEM;
+    out->rdata = rdata;
+    for (uint32_t z = 0; z < like->zones_n; z++)
+        for (size_t i = 0; i < zones[z].extra_n; i++) {
+            const struct zone_rrset *set = &zones[z].extra[i];
+            if (set->type != DNS_SOA || records_have(zones[z].records, set))
+                continue;
+            const struct zone_tree_rrset *soa = &like->rrsets[like->zones[z].soa];
+            CHECK(soa->rdata_bytes == 2u + set->rr[0].rdata_len);
+            memcpy(rdata + soa->rdata + 2, set->rr[0].rdata, set->rr[0].rdata_len);
+        }
+    return ERR_OK;
 }

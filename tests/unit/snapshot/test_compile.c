@@ -123,6 +123,55 @@ static void the_next_snapshot_shares_what_did_not_change(void **state)
     lab_close(&l);
 }
 
+static uint32_t serial(const struct lab *l)
+{
+    const struct zone_tree *t = &l->s->tree;
+    const struct zone_tree_rrset *soa = &t->rrsets[t->zones[0].soa];
+    const uint8_t *p = t->rdata + soa->rdata + soa->rdata_bytes - 20;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void the_table_of_names_is_kept_until_a_name_changes(void **state)
+{
+    (void)state;
+    struct lab l;
+#define AT(revision, zones, services)                                                              \
+    "{'revision':" revision "," zones REGIONS "'services':[" services "]}"
+    lab_open(&l, AT("5", LAB_ZONE, SERVICE("a", "failover", TWO)));
+    const struct zone_node *nodes = l.s->tree.nodes;
+    assert_int_equal(serial(&l), 5);
+    lab_reopen(&l, AT("7", LAB_ZONE, SERVICE("a", "weighted", "[" E("mid", "192.0.2.1") "]")));
+    assert_ptr_equal(l.s->tree.nodes, nodes);
+    assert_int_equal(serial(&l), 7);
+    struct answer_plan p;
+    lab_decide(&l, &(struct lab_question){.name = "a.g.test", .type = 1}, &p);
+    assert_int_equal(p.kind, PLAN_SERVICE);
+    /* The serial of before is not that of the table: it goes on from snapshot to snapshot. */
+    lab_reopen(&l, AT("8", LAB_ZONE, SERVICE("a", "weighted", TWO)));
+    assert_ptr_equal(l.s->tree.nodes, nodes);
+    assert_int_equal(serial(&l), 8);
+
+    lab_reopen(&l, AT("9", LAB_ZONE, SERVICE("a", "weighted", TWO) "," SERVICE("b", "all", TWO)));
+    assert_ptr_not_equal(l.s->tree.nodes, nodes);
+    assert_int_equal(serial(&l), 9);
+    lab_decide(&l, &(struct lab_question){.name = "b.g.test", .type = 1}, &p);
+    assert_int_equal(p.kind, PLAN_SERVICE);
+    lab_reopen(&l, AT("10", LAB_ZONE, SERVICE("c", "weighted", TWO) "," SERVICE("b", "all", TWO)));
+    lab_decide(&l, &(struct lab_question){.name = "a.g.test", .type = 1}, &p);
+    assert_int_equal(p.kind, PLAN_NXDOMAIN);
+    /* Name servers are names, too. */
+    nodes = l.s->tree.nodes;
+    lab_reopen(&l,
+               AT("11",
+                  "'zones':[{'name':'g.test','ns':[{'name':'other.g.test','addresses':['192.0.2."
+                  "9']}]}],",
+                  SERVICE("c", "weighted", TWO) "," SERVICE("b", "all", TWO)));
+    assert_ptr_not_equal(l.s->tree.nodes, nodes);
+    lab_decide(&l, &(struct lab_question){.name = "other.g.test", .type = 1}, &p);
+    assert_int_equal(p.kind, PLAN_RRSET);
+    lab_close(&l);
+}
+
 static void a_rule_s_new_network_changes_the_base(void **state)
 {
     (void)state;
@@ -210,6 +259,7 @@ int main(void)
         cmocka_unit_test(priorities_become_tiers_of_one_board_site),
         cmocka_unit_test(services_that_are_steered_alike_share_a_view),
         cmocka_unit_test(the_next_snapshot_shares_what_did_not_change),
+        cmocka_unit_test(the_table_of_names_is_kept_until_a_name_changes),
         cmocka_unit_test(a_rule_s_new_network_changes_the_base),
         cmocka_unit_test(every_service_may_have_a_view_of_its_own_and_change_it),
         cmocka_unit_test(a_service_without_endpoints_is_nodata),

@@ -89,7 +89,7 @@ static enum err compile(struct snapshot_cache *cache, const char *json, struct s
     if (!e)
         e = model_validate(m, diag);
     if (!e) {
-        m->revision = 1;
+        m->revision = revision ? revision : 1;
         struct snapshot_options options = {.workers = 1};
         e = snapshot_compile(m, cache, &options, out, diag);
     }

@@ -55,6 +55,7 @@ struct snapshot {
     int64_t revision;
     struct geo_base *base;
     struct zone_tree tree;
+    struct names *names; /* the memory of most of it, shared while no name changes; names.c */
     struct steer_tables steer;
     uint32_t services_n, endpoints_n, board_sites_n, regions_n;
     const uint32_t *service_endpoint_first; /* [services_n + 1] */

@@ -61,6 +61,7 @@ struct zone_tree {
     uint32_t nodes_n;
     const struct zone_tree_rrset *rrsets;
     const uint8_t *rdata;
+    uint32_t rdata_bytes; /* of all */
     const uint8_t *names;
     const struct zone_apex *zones;
     uint32_t zones_n;
@@ -90,6 +91,10 @@ struct zone_service_input {
 enum err zone_tree_build(const struct zone_input *zones, size_t zones_n,
                          const struct zone_service_input *services, size_t services_n,
                          struct arena *arena, struct zone_tree *out, struct diag *diag) WARN_UNUSED;
+/* The tree of the same inputs, of which only the SOAs made from the database differ, and only in what they
+ * say: all but the RDATA is shared with `like`, which has to outlive it. ERR_NOMEM. */
+enum err zone_tree_renew(const struct zone_tree *like, const struct zone_input *zones,
+                         struct arena *arena, struct zone_tree *out) WARN_UNUSED;
 
 enum zone_hit_kind {
     ZONE_HIT_OUTSIDE,    /* below no zone of ours: REFUSED */
