@@ -40,9 +40,10 @@ MAY_KNOW = {
     "snapshot": "base dns geo model zone config steer",
     "signal": "base geo model zone dns health probe steer snapshot",
     "answer": "base dns geo model zone steer snapshot",
+    "crowd": "base dns geo model zone steer snapshot answer",
     "admin": "base",
-    "meridiand": "base dns geo net model zone health probe config store steer snapshot signal answer admin",
-    "meridian": "base dns geo model zone config store snapshot admin",
+    "meridiand": "base dns geo net model zone health probe config store steer snapshot signal answer crowd admin",
+    "meridian": "base dns geo model zone config store snapshot crowd admin",
 }
 
 # Which files may include which foreign headers.
