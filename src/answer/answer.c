@@ -168,8 +168,11 @@ static size_t answer_decided(struct answer_worker *w, const struct snapshot *s, 
     answer__count(&w->outcome[outcome]);
     if (u->q.ecs.used > 0)
         answer__count(&w->counter[ANSWER_COUNT_queries_with_subnet]);
-    if (plan.kind == PLAN_SERVICE)
+    if (plan.kind == PLAN_SERVICE) {
         tally(w, s, &plan);
+        if (w->samples.until-- == 0)
+            answer__sample(&w->samples, &w->rng, s, &plan);
+    }
     return len;
 }
 

@@ -39,6 +39,10 @@ static inline void answer__count(_Atomic uint64_t *c)
                           memory_order_relaxed);
 }
 
+/* One answer is remembered, and how many are left out before the next is drawn. sample.c */
+void answer__sample(struct answer_samples *a, struct rng *rng, const struct snapshot *s,
+                    const struct answer_plan *p);
+
 /* Class CH: false where there is nothing to be said. chaos.c */
 bool answer__chaos(const struct snapshot *s, const struct dns_query *q, const char **text);
 /* A class or type that no name is looked up for. */

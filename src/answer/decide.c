@@ -375,3 +375,17 @@ void answer_decide(const struct snapshot *s, const struct dns_query *q, const st
         known.hit = zone_tree_find(&s->tree, q);
     answer__decide(s, &bounded_q, source, rng, &known, p);
 }
+
+void answer_decide_service(const struct snapshot *s, uint32_t service, uint16_t type,
+                           const struct geo_client_in *client, struct rng *rng,
+                           struct answer_plan *p)
+{
+    struct dns_query q = {.qtype = type, .qclass = DNS_IN};
+    q.ecs.ip = client->subnet;
+    q.ecs.source = q.ecs.used = client->subnet_len;
+    answer__bound_subnet(&s->guard, &q.ecs);
+    plan_init(p);
+    /* The name's zone, for the TTL of what is empty, is not looked for: nobody sees it. */
+    p->zone = 0;
+    decide_service(s, &q, &client->source, rng, service, NULL, p);
+}

@@ -87,6 +87,11 @@ struct daemon {
     uint32_t weights_n;
     const struct snapshot *weights_of;
     int64_t share_stepped_ms;
+
+    struct crowd_recent *recent; /* who was answered lately */
+    uint64_t recent_answers;     /* of all workers, at the last look */
+    double recent_rate;          /* a second */
+    int64_t recent_paced_ms;
 };
 
 /* world.c: a new snapshot takes over. Takes *s. */
@@ -159,6 +164,11 @@ void shares_want(struct daemon *d, const struct snapshot *s, double *by_region);
 void shares_forget(struct daemon *d); /* what was weighed for a world that goes */
 /* Where most of a site's displaced clients go now: a region, or -1. */
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
+
+/* recent.c: who was answered lately. */
+void recent_step(struct daemon *d);
+void recent_take(struct daemon *d);                                  /* what waits at the workers */
+void recent_renumber(struct daemon *d, const struct snapshot *next); /* before it is published */
 
 /* failopen.c: a service that fails open is said. */
 void failopen_forget(struct daemon *d); /* a world goes */

@@ -1,6 +1,7 @@
 /* meridiand: reads its command line, puts the rooms together, serves, leaves. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "crowd/recent.h"
 #include "daemon.h"
 
 #include <errno.h>
@@ -265,6 +266,7 @@ static void on_housekeeping(uv_timer_t *t)
     struct daemon *d = t->data;
     world_reap(d);
     shares_step(d);
+    recent_step(d);
     keep_control(d);
     failopen_look(d);
     limits_look(d);
@@ -337,7 +339,8 @@ static enum err start(struct daemon *d, struct snapshot **first, struct diag *di
     const struct model *m = (*first)->model;
     d->workers = keeper_workers(d->keeper);
     d->hub = snapshot_hub_create(d->workers);
-    if (!d->hub)
+    d->recent = crowd_recent_create();
+    if (!d->hub || !d->recent)
         return diag_error(diag, ERR_NOMEM, "", "out of memory");
     enum err e = control_path(d, m);
     if (!e)
@@ -378,6 +381,7 @@ static void destroy(struct daemon *d, struct snapshot **first)
     snapshot_unref(first);
     serve_destroy(d);
     shares_forget(d);
+    crowd_recent_destroy(&d->recent);
     failopen_free(d);
     signals_destroy(d);
     snapshot_hub_destroy(&d->hub);

@@ -28,6 +28,7 @@ void world_publish(struct daemon *d, struct snapshot **s)
     shares_forget(d);
     failopen_forget(d);
     shares_renumber(d, *s);
+    recent_renumber(d, *s);
     signals_adopt(d, *s);
     snapshot_hub_publish(d->hub, s);
     if (d->runner)

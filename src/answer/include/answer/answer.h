@@ -10,6 +10,7 @@
 
 #include "answer/cookie.h"
 #include "answer/limit.h"
+#include "answer/sample.h"
 #include "dns/writer.h"
 #include "snapshot/tables.h"
 
@@ -51,6 +52,7 @@ struct answer_worker {
     uint16_t tcp_idle_100ms;                 /* what edns-tcp-keepalive says */
     struct limit_table limits;
     uint32_t slip_turn;
+    struct answer_samples samples;
     _Atomic uint64_t outcome[ANSWER_OUTCOMES];
     _Atomic uint64_t counter[ANSWER_COUNTERS];
     _Atomic bool note_waits;
@@ -133,6 +135,11 @@ struct answer_plan {
 bool answer_denied(const struct snapshot *s, const struct ip *source);
 void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
                    struct rng *rng, struct answer_plan *out);
+/* The same from the service on, for one who knows it and wants no message: forecasts. type: A or AAAA
+ * (an alias answers both). */
+void answer_decide_service(const struct snapshot *s, uint32_t service, uint16_t type,
+                           const struct geo_client_in *client, struct rng *rng,
+                           struct answer_plan *out);
 /* Writes it; *outcome says how it is counted. opt: what goes into an OPT beside RCODE, scope and
  * extended error, which are the plan's. udp_max: octets over UDP, whatever the client offers. */
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
