@@ -4,14 +4,16 @@ include(GNUInstallDirs)
 
 install(TARGETS meridian meridiand RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
-# The unit names the daemon and the pages where they are installed.
-file(READ ${CMAKE_SOURCE_DIR}/packaging/meridian.service unit)
-string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" unit "${unit}")
-string(REPLACE "/usr/share/doc/meridian" "${CMAKE_INSTALL_FULL_DOCDIR}" unit "${unit}")
-file(WRITE ${CMAKE_BINARY_DIR}/packaging/meridian.service "${unit}")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-             ${CMAKE_SOURCE_DIR}/packaging/meridian.service)
-install(FILES ${CMAKE_BINARY_DIR}/packaging/meridian.service DESTINATION lib/systemd/system)
+# The units name programs and pages where they are installed.
+foreach(name meridian.service meridian-feed@.service)
+  file(READ ${CMAKE_SOURCE_DIR}/packaging/${name} unit)
+  string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" unit "${unit}")
+  string(REPLACE "/usr/libexec/" "${CMAKE_INSTALL_FULL_LIBEXECDIR}/" unit "${unit}")
+  string(REPLACE "/usr/share/doc/meridian" "${CMAKE_INSTALL_FULL_DOCDIR}" unit "${unit}")
+  file(WRITE ${CMAKE_BINARY_DIR}/packaging/${name} "${unit}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/packaging/${name})
+  install(FILES ${CMAKE_BINARY_DIR}/packaging/${name} DESTINATION lib/systemd/system)
+endforeach()
 install(FILES packaging/meridian.sysusers DESTINATION lib/sysusers.d RENAME meridian.conf)
 
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
