@@ -61,11 +61,18 @@ def test_the_first_reading_reports_nothing_and_the_next_what_was_added():
     assert second.loads["requests"]["www"] == 10
 
 
-def test_a_reload_counts_from_nothing_even_where_the_counters_are_higher():
-    for text in (www(60, 40, pid=8), www(2000, 80, pid=8)):
-        reading = read(Fake(www(1000, 50), text), (0, 10))[1]
-        _, rows = feed.haproxy_parse(text)
-        assert counted(reading, "www") == (int(rows[0]["hrsp_2xx"]), int(rows[0]["hrsp_5xx"]))
+API = "api,BACKEND,0,0,9,0,0,0,0,0,%d,0,0,%d,0,0,http,"
+
+
+def test_a_reload_counts_from_nothing_even_where_a_counter_is_higher():
+    before, after = www(1000, 50, extra=(API % (5, 5),)), www(60, 80, pid=8, extra=(API % (70, 10),))
+    reading = read(Fake(before, after), (0, 10))[1]
+    assert counted(reading, "www") == (60, 80) and counted(reading, "api") == (70, 10)
+
+
+def test_a_reload_that_keeps_the_counters_is_none():
+    reading = read(Fake(www(1000, 50), www(1060, 50, pid=8)), (0, 10))[1]
+    assert counted(reading, "www") == (60, 0)
 
 
 def test_cleared_counters_are_no_negative_counts():
@@ -74,8 +81,7 @@ def test_cleared_counters_are_no_negative_counts():
 
 
 def test_a_proxy_that_is_new_in_a_running_haproxy_counts_from_then_on():
-    new = "api,BACKEND,0,0,9,0,0,0,0,0,500,0,0,500,0,0,http,"
-    reading = read(Fake(www(1, 1), www(2, 1, extra=(new,))), (0, 10))[1]
+    reading = read(Fake(www(1, 1), www(2, 1, extra=(API % (500, 500),))), (0, 10))[1]
     assert counted(reading, "www") == (1, 0) and "api" not in reading.counts
 
 
