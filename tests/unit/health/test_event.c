@@ -94,8 +94,8 @@ static void an_error_rate_tells_its_samples(void **state)
 {
     (void)state;
     for (int i = 0; i < 100; i++)
-        world_sample(&w, (struct health_sample){
-                             .endpoint = 0, .ok = i % 4 != 0, .started_ms = w.now});
+        world_sample(&w,
+                     (struct health_sample){.endpoint = 0, .ok = i % 4 != 0, .started_ms = w.now});
     world_advance(&w, 1);
     world_sample(&w, (struct health_sample){
                          .endpoint = 2, .ok = true, .confirm = true, .started_ms = w.now});
