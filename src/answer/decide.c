@@ -85,6 +85,7 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     const struct snapshot_row *row = &view->rows[p->client.class];
     client->network = p->client.network;
     client->network_len = p->client.network_len;
+    client->fenced = row->fence != UINT64_MAX;
     steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
     /* Where all clients are steered alike and no hash decides, the answer is everybody's. */
     if (view->rows_n > 1 || p->steer.hashed)

@@ -126,6 +126,12 @@ static bool is_chosen(const struct answer_plan *p, uint32_t endpoint)
     return false;
 }
 
+static bool refuses(const struct seen *x, uint8_t region, uint32_t admit)
+{
+    return admit < STEER_ADMIT_FULL &&
+           !steer_stays(x->client_hash, x->s->steer.region_hash[region], admit);
+}
+
 static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
                        unsigned chosen_group, char *out, size_t cap)
 {
@@ -133,6 +139,7 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
     const struct steer_endpoint *e = &t->endpoint[endpoint];
     const struct steer_site *site = &t->site[e->site];
     uint32_t flags, avail = steer_effective(t, endpoint, &flags);
+    uint32_t admit = steer_admission(&t->board, site->region, x->p->row.fence != UINT64_MAX);
     if (is_chosen(x->p, endpoint))
         snprintf(out, cap, "chosen");
     else if (e->family != x->p->family)
@@ -149,6 +156,9 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
              !steer_stays(x->client_hash, t->region_hash[site->region], avail))
         snprintf(out, cap, "availability %.2f: this client is among those that move",
                  avail_to_double(avail));
+    else if (x->p->steer.why == STEER_WHY_ADMITTED && refuses(x, site->region, admit))
+        snprintf(out, cap, "full: admits %.2f of its guests, not this one",
+                 (double)admit / STEER_ADMIT_FULL);
     else if (group > chosen_group)
         snprintf(out, cap, "a later group");
     else
@@ -190,6 +200,22 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
     return list;
 }
 
+/* Regions of the client's row that send guests on. */
+static void add_full(const struct snapshot *s, const struct answer_plan *p,
+                     const struct steer_row *row, json_t *steps)
+{
+    const struct steer_service *svc = &s->steer.service[p->service];
+    uint64_t said = 0;
+    for (uint16_t i = 0; i < row->n; i++) {
+        uint8_t r = s->steer.site[svc->site_first + (row->item[i] & STEER_UNIT)].region;
+        uint32_t admit = steer_admission(&s->steer.board, r, row->fence != UINT64_MAX);
+        if (admit < STEER_ADMIT_FULL && !(said >> r & 1))
+            add_stepf(steps, "capacity", "region %s full: %.2f of overflow admitted",
+                      s->regions[r].name, (double)admit / STEER_ADMIT_FULL);
+        said |= 1ull << r;
+    }
+}
+
 static void explain_service(const struct snapshot *s, const struct answer_plan *p, json_t *o,
                             json_t *steps)
 {
@@ -204,6 +230,7 @@ static void explain_service(const struct snapshot *s, const struct answer_plan *
     add_stepf(steps, "policy", "%s", policy_format(s->model->services[p->service].parsed, policy));
     steer_order(&s->shapes[s->steer.service[p->service].view], spot, &row, &trace);
     add_stepf(steps, "choose", "%s", steer_why_text((enum steer_why)p->steer.why));
+    add_full(s, p, &row, steps);
     add_stepf(steps, "scope", "/%u: %s", p->scope,
               p->steer.hashed ? "a hash of the client network decided"
               : p->scope      ? "the largest network around the client that is steered alike"

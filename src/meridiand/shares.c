@@ -1,6 +1,7 @@
 /* Shares: what was answered (got), and what the client networks say should be (want). */
 #include "base/clock.h"
 #include "daemon.h"
+#include "steer/fill.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,7 @@ struct spread { /* one class of one service */
     const struct steer_service *svc;
     const uint16_t *row;
     uint16_t row_n;
+    bool fenced;
     double *out; /* by endpoint of the service */
     uint32_t first;
 };
@@ -191,6 +193,31 @@ static double give(const struct spread *x, uint16_t first, uint16_t end, int mod
     return sum;
 }
 
+/* Guests of the group, each region by what it admits; the weight of a region is that of its members
+ * at 1. Returns what nobody admits. */
+static double give_admitted(const struct spread *x, uint16_t first, uint16_t end, double share)
+{
+    struct fill_member m[STEER_UNITS_MAX];
+    uint16_t item[STEER_UNITS_MAX];
+    uint32_t n = 0;
+    for (uint16_t i = first; i < end; i++) {
+        const struct steer_site *site =
+            &x->s->steer.site[x->svc->site_first + (x->row[i] & STEER_UNIT)];
+        uint32_t admit = steer_admission(&x->s->steer.board, site->region, x->fenced);
+        double weight = give(x, i, (uint16_t)(i + 1), 1, 0, x->out);
+        item[n] = i;
+        if (weight > 0 && admit > 0)
+            m[n++] =
+                (struct fill_member){.weight = weight, .chance = (double)admit / STEER_ADMIT_FULL};
+    }
+    if (!n)
+        return share;
+    double none = fill_group(m, n);
+    for (uint32_t k = 0; k < n; k++)
+        give(x, item[k], (uint16_t)(item[k] + 1), 1, share * m[k].part, x->out);
+    return share * none;
+}
+
 /* The rules of steer/choose in expectation: placed, stays, moves on. Families are not told apart.
  */
 static void spread_class(const struct spread *x, double share)
@@ -214,6 +241,10 @@ static void spread_class(const struct spread *x, double share)
         x->out[i] += stays;
         moved += placed[i] - stays;
     }
+    for (first = 0; moved > 0 && first < x->row_n; first = end) {
+        end = group_end(x, first);
+        moved = give_admitted(x, first, end, moved);
+    }
     bool settled = moved <= 0;
     for (first = 0; !settled && first < x->row_n; first = end) {
         end = group_end(x, first);
@@ -236,6 +267,7 @@ static void want_with(const struct snapshot *s, uint32_t service, const double *
             continue;
         x.row = v->items + v->rows[c].item;
         x.row_n = v->rows[c].n;
+        x.fenced = v->rows[c].fence != UINT64_MAX;
         spread_class(&x, weight[c]);
     }
 }

@@ -117,12 +117,12 @@ static _Atomic uint32_t *words(struct snapshot *s, size_t n)
     return arena_alloc_aligned(s->words, (n * sizeof(uint32_t) + 128) & ~(size_t)127, 128);
 }
 
-/* One word each, in one piece: endpoints, board sites, regions, service TTLs. Everything starts at
- * full availability; the engine's words are written before the snapshot is published. */
+/* One word each, in one piece: endpoints, board sites, regions, service TTLs, spills. Everything
+ * starts at full availability; the engine's words are written before the snapshot is published. */
 static bool make_board(struct snapshot *s)
 {
     size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n;
-    _Atomic uint32_t *w = words(s, n + s->services_n);
+    _Atomic uint32_t *w = words(s, n + s->services_n + STEER_REGIONS_MAX + 1);
     if (!w)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -130,7 +130,10 @@ static bool make_board(struct snapshot *s)
     s->steer.board = (struct steer_board){.endpoint = w,
                                           .site = w + s->endpoints_n,
                                           .region = w + s->endpoints_n + s->board_sites_n,
-                                          .ttl = w + n};
+                                          .ttl = w + n,
+                                          .spill = w + n + s->services_n};
+    for (size_t i = 0; i <= STEER_REGIONS_MAX; i++)
+        atomic_init(&s->steer.board.spill[i], i < STEER_REGIONS_MAX ? STEER_SPILL_FULL : 0);
     for (uint32_t i = 0; i < s->services_n; i++)
         atomic_init(&s->steer.board.ttl[i], (uint32_t)s->model->services[i].ttl_s);
     return true;

@@ -5,13 +5,14 @@
 
 /* ---------------------------------------------------------------------------------- the request */
 
-enum level {                  /* which endpoints count, one after the other until one is found */
-             LEVEL_PLACE,     /* weight above 0, as if everything were at 1 */
-             LEVEL_FULL,      /* weight above 0, availability 1 */
-             LEVEL_PARTIAL,   /* weight above 0, availability above 0 */
-             LEVEL_ZERO,      /* weight 0, availability above 0 */
-             LEVEL_DRAINED,   /* drained, but not dead */
-             LEVEL_OPEN,      /* fail open, as if all that is not off were up: weight above 0 */
+enum level {                /* which endpoints count, one after the other until one is found */
+             LEVEL_PLACE,   /* weight above 0, as if everything were at 1 */
+             LEVEL_GUEST,   /* weight above 0, availability 1, in a region that admits the client */
+             LEVEL_FULL,    /* weight above 0, availability 1 */
+             LEVEL_PARTIAL, /* weight above 0, availability above 0 */
+             LEVEL_ZERO,    /* weight 0, availability above 0 */
+             LEVEL_DRAINED, /* drained, but not dead */
+             LEVEL_OPEN,    /* fail open, as if all that is not off were up: weight above 0 */
              LEVEL_OPEN_ZERO, /* the same with weight 0 */
              LEVEL_OPEN_DRAINED
 };
@@ -63,6 +64,19 @@ static uint64_t client_hash(const struct choice *c)
 static inline bool stays(const struct choice *c, uint64_t region_hash, uint32_t avail)
 {
     return avail >= AVAIL_FULL || (avail > 0 && steer_stays(client_hash(c), region_hash, avail));
+}
+
+/* What the region admits of guests like this one. */
+static inline uint32_t admission(const struct choice *c, uint8_t region)
+{
+    return steer_admission(&c->t->board, region, c->client->fenced);
+}
+
+static bool admits(const struct choice *c, uint8_t region)
+{
+    uint32_t admit = admission(c, region);
+    return admit == STEER_ADMIT_FULL ||
+           (admit > 0 && steer_stays(client_hash(c), c->t->region_hash[region], admit));
 }
 
 static inline const struct steer_site *site_of(const struct choice *c, uint16_t item)
@@ -125,6 +139,7 @@ static inline uint64_t level_weight(const struct steer_endpoint *e, struct bound
     switch (level) {
     case LEVEL_PLACE:
         return e->weight;
+    case LEVEL_GUEST:
     case LEVEL_FULL:
         return !drained && b.avail == AVAIL_FULL ? e->weight : 0;
     case LEVEL_PARTIAL:
@@ -168,7 +183,7 @@ static inline uint64_t random_below(struct rng *rng, uint64_t n)
 #define EACH_CANDIDATE(c, first, end, level, ...)                                                  \
     for (uint16_t item_ = (first); item_ < (end); item_++) {                                       \
         const struct steer_site *site = site_of((c), (c)->row[item_]);                             \
-        if (!allowed((c), site))                                                                   \
+        if (!allowed((c), site) || ((level) == LEVEL_GUEST && !admits((c), site->region)))         \
             continue;                                                                              \
         struct bound bound_ = site_bound((c)->t, site);                                            \
         for (uint32_t i = site->endpoint_first, e_ = i + site->endpoint_n; i < e_; i++) {          \
@@ -301,14 +316,42 @@ static bool group_with(const struct choice *c, enum level level, struct group *o
     return false;
 }
 
-/* Is any member of the group between 0 and 1? Then who stays is a matter of the client's hash. */
-static bool any_fraction(const struct choice *c, struct group g)
+/* Does any region refuse guests at all? Mostly none. */
+static inline bool spilling(const struct choice *c)
 {
-    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
-        if (!(b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)) && b.avail > 0 && b.avail < AVAIL_FULL)
-            return true;
-    })
+    return word(c->t->board.spill, STEER_REGIONS_MAX) != 0;
+}
+
+/* Up to the first group that admits all guests: is there a region that admits some? Then which one a
+ * guest gets is a matter of its hash. */
+static bool guests_hashed(const struct choice *c)
+{
+    for (uint16_t first = 0, end; first < c->row_n; first = end) {
+        bool sure = false;
+        end = group_end(c, first);
+        EACH_CANDIDATE(c, first, end, LEVEL_FULL, {
+            uint32_t admit = admission(c, site->region);
+            if (admit > 0 && admit < STEER_ADMIT_FULL)
+                return true;
+            sure |= admit == STEER_ADMIT_FULL;
+        })
+        if (sure)
+            return false;
+    }
     return false;
+}
+
+/* Is any member of the group between 0 and 1? Then who stays is a matter of the client's hash. */
+static bool any_fraction(const struct choice *c, struct group g, bool *away)
+{
+    bool fraction = false;
+    *away = false;
+    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
+        uint32_t avail = effective(b);
+        fraction |= avail > 0 && avail < AVAIL_FULL;
+        *away |= avail < AVAIL_FULL;
+    })
+    return fraction;
 }
 
 static bool any_alive(const struct steer_tables *t, const struct steer_service *svc)
@@ -356,6 +399,7 @@ struct home {
     uint32_t endpoint, avail; /* effective */
     uint8_t region;
     bool fraction; /* a member of the group is between 0 and 1 */
+    bool away;     /* a member of the group is below 1 */
 };
 
 #define PLACE_MAX 16 /* members of a group that are looked at once */
@@ -370,10 +414,11 @@ static uint32_t place_weighted(const struct choice *c, struct group g, struct ho
     } member[PLACE_MAX];
     uint64_t total = 0;
     uint32_t n = 0;
-    out->fraction = false;
+    out->fraction = out->away = false;
     EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
         uint32_t avail = effective(b);
         out->fraction |= avail > 0 && avail < AVAIL_FULL;
+        out->away |= avail < AVAIL_FULL;
         if (n < PLACE_MAX)
             member[n] = (struct member){i, avail, (uint32_t)weight, site->region};
         total += weight;
@@ -400,7 +445,7 @@ static bool place_at_length(const struct choice *c, struct group g, struct home 
     out->endpoint = e;
     out->avail = steer_effective(c->t, e, NULL);
     out->region = c->t->site[c->t->endpoint[e].site].region;
-    out->fraction = any_fraction(c, g);
+    out->fraction = any_fraction(c, g, &out->away);
     return true;
 }
 
@@ -424,9 +469,13 @@ static bool choose_one(const struct choice *c)
     struct group where;
     struct home home;
     if (place(c, &home)) {
-        c->plan->hashed |= home.fraction;
+        bool spills = home.away && spilling(c);
+        c->plan->hashed |= home.fraction || (spills && guests_hashed(c));
         if (stays(c, c->t->region_hash[home.region], home.avail))
             return answer_one(c->plan, home.endpoint, STEER_WHY_HOME);
+        if (spills &&
+            answer_one(c->plan, pick_by_group(c, LEVEL_GUEST, &where), STEER_WHY_ADMITTED))
+            return true;
         if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
     }
@@ -481,8 +530,12 @@ static bool choose_all(const struct choice *c)
 {
     struct group home;
     if (group_with(c, LEVEL_PLACE, &home)) {
-        c->plan->hashed = any_fraction(c, home);
+        bool away, fraction = any_fraction(c, home, &away);
+        bool spills = away && spilling(c);
+        c->plan->hashed = fraction || (spills && guests_hashed(c));
         if (collect(c, home, LEVEL_PLACE, true, STEER_WHY_HOME))
+            return true;
+        if (spills && collect_by_group(c, LEVEL_GUEST, STEER_WHY_ADMITTED))
             return true;
     }
     return collect_by_group(c, LEVEL_FULL, STEER_WHY_MOVED) || collect_partial(c) ||
@@ -557,6 +610,8 @@ const char *steer_why_text(enum steer_why why)
         return "placed here and stays";
     case STEER_WHY_MOVED:
         return "does not stay where it was placed: next best at full availability";
+    case STEER_WHY_ADMITTED:
+        return "does not stay where it was placed: next best that has room for it";
     case STEER_WHY_PARTIAL:
         return "nothing at full availability: by weight and availability";
     case STEER_WHY_ZERO:

@@ -309,11 +309,14 @@ static const char *const policies[] = {"geo",
                                        "fence | nearest within=5000 | failover | sticky",
                                        "fence | all"};
 
-/* Boards: whole, a part here and there, one region gone, nothing at 1, everything down. */
+/* Boards: whole, a part here and there, one region gone, nothing at 1, everything down; one gone and
+ * others full; one in part, and one full for all but those behind a fence. */
+#define BOARDS 7
 static void set_board(struct lab *l, int which)
 {
-    static const double avail[][4] = {
-        {1, 1, 1, 1}, {0.4, 1, 1, 0.9}, {0, 1, 0.5, 1}, {0.3, 0.6, 0.2, 0}, {0, 0, 0, 0}};
+    static const double avail[][4] = {{1, 1, 1, 1},       {0.4, 1, 1, 0.9}, {0, 1, 0.5, 1},
+                                      {0.3, 0.6, 0.2, 0}, {0, 0, 0, 0},     {0, 1, 1, 1},
+                                      {1, 0.5, 1, 1}};
     static const char *const regions[] = {"eu", "us", "ap", "sa"};
     lab_set_all(l, 1);
     for (int i = 0; i < 4; i++)
@@ -322,6 +325,14 @@ static void set_board(struct lab *l, int which)
         lab_set_endpoint(l, "w.g.test", "192.0.2.1", 0.7);
     if (which == 1)
         lab_set_region_word(l, "us", STEER_WORD_DRAIN);
+    for (int i = 0; i < 4; i++)
+        lab_set_spill(l, regions[i], 1, 1);
+    if (which == 5) {
+        lab_set_spill(l, "us", 0.3, 0.6);
+        lab_set_spill(l, "ap", 0, 0.5);
+    }
+    if (which == 6)
+        lab_set_spill(l, "eu", 0.2, 1);
 }
 
 static void walk_policies(const char *geo, const char *on_empty, uint32_t turns)
@@ -331,7 +342,7 @@ static void walk_policies(const char *geo, const char *on_empty, uint32_t turns)
     w.asked = 0;
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
         open_world(&w, policies[i], geo, on_empty);
-        for (int board = 0; board < 5; board++) {
+        for (int board = 0; board < BOARDS; board++) {
             set_board(&w.lab, board);
             w.sameness = sameness_of(policies[i], board);
             walk_all(&w, nets, turns);

@@ -211,6 +211,13 @@ void lab_set_endpoint(struct lab *l, const char *service, const char *address, d
     lab_set_endpoint_word(l, service, address, avail_from_double(avail));
 }
 
+void lab_set_spill(struct lab *l, const char *region, double admit, double admit_fenced)
+{
+    uint32_t word =
+        (uint32_t)(admit_fenced * STEER_ADMIT_FULL) << 16 | (uint32_t)(admit * STEER_ADMIT_FULL);
+    snapshot_spill_set(&l->s->steer.board, lab_region(l, region), word);
+}
+
 void lab_set_all(struct lab *l, double avail)
 {
     uint32_t word = avail_from_double(avail);

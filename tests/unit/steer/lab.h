@@ -51,6 +51,8 @@ void lab_set_region_word(struct lab *l, const char *region, uint32_t word);
 void lab_set_site(struct lab *l, const char *service, const char *region, double avail);
 void lab_set_endpoint(struct lab *l, const char *service, const char *address, double avail);
 void lab_set_endpoint_word(struct lab *l, const char *service, const char *address, uint32_t word);
+/* Of its guests: all of them, and those behind a fence. */
+void lab_set_spill(struct lab *l, const char *region, double admit, double admit_fenced);
 void lab_set_all(struct lab *l, double avail); /* every region, site and endpoint */
 
 struct ip lab_ip(const char *text);

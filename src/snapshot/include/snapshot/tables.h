@@ -86,3 +86,15 @@ static inline bool snapshot_board_set(_Atomic uint32_t *words, uint32_t i, uint3
     atomic_store_explicit(&words[i], word, memory_order_relaxed);
     return old != word;
 }
+
+/* What a region admits of its guests (steer/choose.h), and whether any admits not all. */
+static inline bool snapshot_spill_set(const struct steer_board *b, uint32_t region, uint32_t word)
+{
+    bool changed = snapshot_board_set(b->spill, region, word);
+    uint32_t any = 0;
+    for (uint32_t i = 0; changed && i < STEER_REGIONS_MAX; i++)
+        any |= atomic_load_explicit(&b->spill[i], memory_order_relaxed) != STEER_SPILL_FULL;
+    if (changed)
+        snapshot_board_set(b->spill, STEER_REGIONS_MAX, any);
+    return changed;
+}

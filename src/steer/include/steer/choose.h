@@ -5,6 +5,8 @@
  *           among the members at 1 of the same group, else of the next group that has one; only where no
  *           group has one, over all above 0 by weight x availability. Then weight-0 endpoints, then
  *           drained ones, then `on-empty`. Failing open is the same once more as if all were up.
+ * Spill     where regions have capacities, one that is full passes guests on: it admits those whose stay
+ *           number for it is below its spill (steer/fill.h). Whom nobody admits is placed as if all did.
  * Region    is chosen before the address, so that A and AAAA agree under sticky and failover policies; a
  *           region without a live endpoint of the type asked for is skipped.
  * Owns      nothing. Threads: [worker]; pure but for the generator that is passed in; no allocation.
@@ -62,8 +64,14 @@ struct steer_service {
     uint32_t board_site;  /* its first */
 };
 
+/* What a region admits of the guests who come to it: 0 none, STEER_ADMIT_FULL all; of a spill word's
+ * halves the upper one is for clients behind a fence. */
+#define STEER_ADMIT_FULL 0xffffu
+#define STEER_SPILL_FULL 0xffffffffu
+
 struct steer_board { /* one word each; control thread writes, workers read relaxed */
     _Atomic uint32_t *endpoint, *site, *region, *ttl;
+    _Atomic uint32_t *spill; /* by region; [STEER_REGIONS_MAX]: whether any is not full */
 };
 
 struct steer_tables {
@@ -79,6 +87,7 @@ struct steer_tables {
 enum steer_why {                      /* how the answer came about, for explain and counters */
                  STEER_WHY_HOME,      /* placed and stayed */
                  STEER_WHY_MOVED,     /* did not stay: a member at 1 */
+                 STEER_WHY_ADMITTED,  /* the same, and some regions are full */
                  STEER_WHY_PARTIAL,   /* no member at 1: over all above 0 */
                  STEER_WHY_ZERO,      /* only endpoints of weight 0 were left */
                  STEER_WHY_DRAINED,   /* only drained ones were left */
@@ -102,6 +111,7 @@ struct steer_client {
     uint8_t network_len;
     struct rng *rng;
     uint64_t allowed; /* bit per region: a fence binds also where on-empty leads; else all ones */
+    bool fenced;      /* its row has a fence */
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
 };
 
@@ -124,6 +134,13 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
 
 /* Effective availability of an endpoint now; flags of all levels in *flags (may be NULL). */
 uint32_t steer_effective(const struct steer_tables *t, uint32_t endpoint, uint32_t *flags);
+
+/* What a region admits of guests, fenced ones or others. */
+static inline uint32_t steer_admission(const struct steer_board *b, uint32_t region, bool fenced)
+{
+    uint32_t w = atomic_load_explicit(&b->spill[region], memory_order_relaxed);
+    return fenced ? w >> 16 : w & STEER_ADMIT_FULL;
+}
 
 /* Does the client stay at availability avail of the region with this name hash? */
 bool steer_stays(uint64_t client_hash, uint64_t region_hash, uint32_t avail);
