@@ -224,6 +224,7 @@ static void start(struct health *h)
     start_endpoints(h);
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         h->region_word[i] = AVAIL_FULL;
+        h->region[i].guests_until_ms = NEVER_MS;
         health__mover_init(&h->region[i].m, h->wall_ms);
         health__outage_init(&h->region[i].out);
         health__region_rules(h, i);

@@ -110,7 +110,8 @@ struct source { /* one reporter of one item */
     uint32_t want; /* the last judgement */
     bool fresh_said;
     int64_t last_ms, fresh_until_ms;
-    double load; /* utilisation */
+    double load;     /* utilisation */
+    int64_t load_ms; /* when it was reported */
     uint32_t load_want;
     int64_t load_until_ms, load_again_ms;
     uint32_t p50_us, p99_us;
@@ -192,6 +193,9 @@ struct region {
     struct mover_rules rules;
     uint32_t order; /* 1-based; 0 none */
     struct held held;
+    bool guests;               /* that can be sent elsewhere */
+    uint32_t keep;             /* load does not shed below */
+    int64_t guests_until_ms;   /* when the last of them were told to go; NEVER_MS never */
     uint32_t zero_n, judged_n; /* of the sites that are probed */
     bool moving;
     int64_t ttl_ms_max;

@@ -15,7 +15,8 @@
  * Load is taken to follow availability: at 95 %, with the marks at 90 % and 70 %, the middle (80 %)
  * is aimed at, and availability multiplied by 80/95. Clients follow within a TTL only, so the next
  * look upwards in load is a hold later: without that each report would shed again for the load that
- * has already been told to go. */
+ * has already been told to go. In the same way a region that has guests waits until they have left
+ * (signal/capacity.h), and in an overload of all none sheds below what an even level leaves it. */
 #include "engine_priv.h"
 
 #define LOAD_SHED_MIN (AVAIL_FULL / 10u) /* load alone leaves so much */
@@ -26,17 +27,36 @@ static uint32_t scaled(uint32_t avail, double aim, double load)
     return avail_from_double(v);
 }
 
+/* Guests go before a region's own clients do, and take a TTL to go. */
+static bool guests_first(const struct health *h, const struct region *r)
+{
+    return r->guests ||
+           (r->guests_until_ms != NEVER_MS && h->now_ms < r->guests_until_ms + r->rules.hold_ms);
+}
+
+void health_region_carries(struct health *h, uint32_t region, bool guests, uint32_t keep)
+{
+    struct region *r = &h->region[region];
+    if (r->guests && !guests)
+        r->guests_until_ms = h->now_ms;
+    r->guests = guests;
+    r->keep = keep;
+}
+
 static void shed(struct health *h, struct region *r, struct source *s, double aim)
 {
     uint32_t avail = r->m.avail, step = avail_from_double(h->cfg.dead_band);
     if (s->load_want > avail) /* no further up */
         s->load_want = avail;
-    if (h->now_ms < s->load_again_ms || avail <= LOAD_SHED_MIN)
+    if (h->now_ms < s->load_again_ms || avail <= LOAD_SHED_MIN || guests_first(h, r))
         return;
     uint32_t to = scaled(avail, aim, s->load);
     if (to + step > avail)
         to = avail > step ? avail - step : 0;
-    s->load_want = to < LOAD_SHED_MIN ? LOAD_SHED_MIN : to;
+    uint32_t least = r->keep > LOAD_SHED_MIN ? r->keep : LOAD_SHED_MIN;
+    if (to < least)
+        to = least < avail ? least : avail;
+    s->load_want = to;
     s->load_again_ms = h->now_ms + r->rules.hold_ms;
 }
 

@@ -339,6 +339,7 @@ enum err health_report(struct health *h, const struct health_report *r)
     judge(h, s, covered_ms);
     if (r->has_load) {
         s->load = r->utilisation;
+        s->load_ms = h->now_ms;
         int64_t window = window_ms(h, item), most = STALE_COVERS * covered_ms;
         s->load_until_ms = h->now_ms + (most > window ? most : window);
         health__load_judge(h, item - h->cfg.endpoints_n - h->cfg.sites_n, s);
@@ -365,6 +366,23 @@ void health__reports_adopt(struct health *h, uint32_t item, const struct health 
         s->item = item;
         s->next = next;
     }
+}
+
+bool health_region_load(const struct health *h, uint32_t region, double *utilisation,
+                        int64_t *at_ms)
+{
+    const struct source *worst = NULL;
+    uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
+    for (uint32_t at = h->source_of[item]; at; at = h->source[at].next) {
+        const struct source *s = &h->source[at];
+        if (s->load_until_ms > h->now_ms && (!worst || s->load > worst->load))
+            worst = s;
+    }
+    if (!worst)
+        return false;
+    *utilisation = worst->load;
+    *at_ms = worst->load_ms;
+    return true;
 }
 
 bool health_source_show(const struct health *h, const struct health_report *place, uint32_t nth,

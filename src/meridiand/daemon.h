@@ -10,6 +10,7 @@
 #include "keeper.h"
 #include "net/server.h"
 #include "probe/runner.h"
+#include "signal/capacity.h"
 #include "snapshot/publish.h"
 #include <uv.h>
 
@@ -56,6 +57,7 @@ struct daemon {
 
     struct health *health;               /* of the current snapshot's numbering */
     struct signal_config *engine_config; /* lives as long as health */
+    struct signal_capacity *capacity;    /* of the same snapshot */
     struct probe_runner *runner;
     uint32_t *target_slot; /* probe target -> endpoint */
     uint32_t *slot_target; /* endpoint -> probe target, UINT32_MAX */
@@ -161,6 +163,8 @@ void shares_got(const struct daemon *d, double *by_region);
 void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t service,
                          double *by_endpoint);
 void shares_want(struct daemon *d, const struct snapshot *s, double *by_region);
+/* How clients are spread over classes, of the views that most services have. */
+void shares_weigh(struct daemon *d, const struct snapshot *s, struct signal_capacity *c);
 void shares_forget(struct daemon *d); /* what was weighed for a world that goes */
 /* Where most of a site's displaced clients go now: a region, or -1. */
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);

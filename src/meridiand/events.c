@@ -264,6 +264,8 @@ static const char *health_kind(enum health_event_kind kind)
         return "override";
     case HEALTH_EVENT_REPORT:
         return "report";
+    case HEALTH_EVENT_SPILL:
+        return "spill";
     }
     return "health";
 }

@@ -137,6 +137,28 @@ static const double *class_weights(struct daemon *d, const struct snapshot *s, u
     return d->weights[view];
 }
 
+#define WEIGHED_VIEWS_MAX 16 /* each takes tens of milliseconds, over a large database */
+
+void shares_weigh(struct daemon *d, const struct snapshot *s, struct signal_capacity *c)
+{
+    uint32_t *services = calloc(s->views_n + 1, sizeof *services);
+    if (!services)
+        return;
+    for (uint32_t i = 0; i < s->services_n; i++)
+        services[s->steer.service[i].view]++;
+    for (uint32_t n = 0; n < WEIGHED_VIEWS_MAX && n < s->views_n; n++) {
+        uint32_t most = 0;
+        for (uint32_t v = 1; v < s->views_n; v++)
+            if (services[v] > services[most])
+                most = v;
+        const double *weight = services[most] ? class_weights(d, s, most) : NULL;
+        if (!weight || signal_capacity_weigh(c, most, services[most], weight))
+            break;
+        services[most] = 0;
+    }
+    free(services);
+}
+
 void shares_forget(struct daemon *d)
 {
     for (uint32_t i = 0; i < d->weights_n; i++)

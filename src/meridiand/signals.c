@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "daemon.h"
+#include "signal/capacity.h"
 #include "signal/wiring.h"
 
 #include <stdlib.h>
@@ -9,6 +10,15 @@
 #include <sys/random.h>
 
 /* ------------------------------------------------------------------------------- the next world */
+
+/* What full regions admit of guests, after availabilities moved or a load was reported. */
+static void capacity_look(struct daemon *d, const struct snapshot *s, bool moved)
+{
+    if (signal_capacity_wants(d->capacity, d->health))
+        shares_weigh(d, s, d->capacity);
+    if (moved || signal_capacity_due(d->capacity, d->health))
+        signal_capacity_look(d->capacity, d->health, clock_mono_ms(), clock_wall_ms());
+}
 
 void signals_adopt(struct daemon *d, struct snapshot *next)
 {
@@ -22,6 +32,10 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     signal_config_destroy(&d->engine_config);
     d->health = fresh;
     d->engine_config = config;
+    struct signal_capacity *capacity = signal_capacity_create(next, d->capacity);
+    CHECK(capacity);
+    signal_capacity_destroy(&d->capacity);
+    d->capacity = capacity;
     if (world_now(d))
         overrides_return(d, world_now(d), next);
     /* Changes up to here are in the words written below. */
@@ -29,6 +43,7 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     while (health_take_changes(fresh, skip, 64) == 64)
         ;
     signal_board_write(fresh, next);
+    capacity_look(d, next, true); /* what full regions refuse goes over at once */
 }
 
 void signals_retarget(struct daemon *d)
@@ -109,11 +124,23 @@ static void on_health_timer(uv_timer_t *t)
     signals_settle(d);
 }
 
+static void say_spills(struct daemon *d)
+{
+    struct health_event event[16];
+    for (size_t n = 16; n == 16;) {
+        n = signal_capacity_events(d->capacity, event, 16);
+        for (size_t i = 0; i < n; i++)
+            events_health(d, &event[i]);
+    }
+}
+
 /* The board first: what follows may take its time. */
 void signals_settle(struct daemon *d)
 {
-    if (signal_board_follow(d->health, world_now(d)))
-        d->state_dirty = true;
+    bool moved = signal_board_follow(d->health, world_now(d));
+    d->state_dirty |= moved;
+    capacity_look(d, world_now(d), moved);
+    say_spills(d);
     run_actions(d);
     say_events(d);
     if (!d->health_timer.data)
@@ -176,6 +203,7 @@ void signals_stop(struct daemon *d)
 
 void signals_destroy(struct daemon *d)
 {
+    signal_capacity_destroy(&d->capacity);
     health_destroy(&d->health);
     signal_config_destroy(&d->engine_config);
 }

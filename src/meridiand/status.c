@@ -106,6 +106,20 @@ static void sum_region(const struct daemon *d, const struct snapshot *s, uint32_
         sum->effective = avail_to_double(region_effective);
 }
 
+/* What it can carry, what its own clients ask for, what it will carry, and what it admits of guests. */
+static json_t *capacity_json(const struct daemon *d, uint32_t i)
+{
+    struct signal_capacity_view v;
+    signal_capacity_show(d->capacity, i, &v);
+    if (v.capacity <= 0)
+        return NULL;
+    json_t *o = json_pack("{s:f, s:b, s:f, s:f, s:f}", "capacity", v.capacity, "known", v.known,
+                          "spill", v.admits[0], "spill_fenced", v.admits[1], "overload", v.level);
+    set_new(o, "demand", v.known ? json_real(v.demand) : NULL);
+    set_new(o, "utilisation_expected", v.known ? json_real(v.expected / v.capacity) : NULL);
+    return o;
+}
+
 static json_t *region_json(struct daemon *d, uint32_t i, double got, double want)
 {
     const struct snapshot *s = world_now(d);
@@ -136,6 +150,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
     put_outages(o, &v.outages);
     set_new(o, "sources", reports_sources_json(d, i, HEALTH_NONE, HEALTH_NONE));
+    set_new(o, "capacity", capacity_json(d, i));
     return o;
 }
 

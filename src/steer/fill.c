@@ -104,6 +104,12 @@ static double walk(const struct fill_flow *f, const double *admit, double left, 
 /* Its home: the first group with weight. Adds what stays; returns what does not. */
 static double stay(const struct fill_flow *f, const double *keep, double *own)
 {
+    if (f->home) {
+        const struct fill_unit *u = unit_at(f, (uint16_t)(f->home - 1));
+        double part = u->keep * (keep ? keep[u->region] : 1);
+        own[u->region] += part;
+        return part < 1 ? 1 - part : 0;
+    }
     for (uint16_t first = 0, end; first < f->row_n; first = end) {
         end = group_end(f, first);
         double sum = 0, stays = 0;

@@ -40,6 +40,7 @@ void world_init(struct world *w)
 
 void world_fini(struct world *w)
 {
+    signal_capacity_destroy(&w->capacity);
     health_destroy(&w->h);
     signal_config_destroy(&w->config);
     snapshot_unref(&w->s);
@@ -102,6 +103,11 @@ void world_publish(struct world *w)
         ;
     signal_board_write(fresh, next);
     struct target *target = make_targets(w, next);
+    struct signal_capacity *capacity = signal_capacity_create(next, w->capacity);
+    CHECK(capacity);
+    signal_capacity_destroy(&w->capacity);
+    w->capacity = capacity;
+    signal_capacity_look(capacity, fresh, w->now_ms, w->wall_ms);
     health_destroy(&w->h);
     signal_config_destroy(&w->config);
     snapshot_unref(&w->s);
@@ -139,7 +145,9 @@ void world_settle(struct world *w)
 {
     struct health_action action[64];
     struct health_event event[16];
-    (void)signal_board_follow(w->h, w->s);
+    bool moved = signal_board_follow(w->h, w->s);
+    if (moved || signal_capacity_due(w->capacity, w->h))
+        signal_capacity_look(w->capacity, w->h, w->now_ms, w->wall_ms);
     for (size_t n = 64; n == 64;) {
         n = health_take_actions(w->h, action, 64);
         for (size_t i = 0; i < n; i++) {
@@ -152,6 +160,11 @@ void world_settle(struct world *w)
     }
     for (size_t n = 16; n == 16;) {
         n = health_take_events(w->h, event, 16);
+        for (size_t i = 0; i < n; i++)
+            keep_event(w, &event[i]);
+    }
+    for (size_t n = 16; n == 16;) {
+        n = signal_capacity_events(w->capacity, event, 16);
         for (size_t i = 0; i < n; i++)
             keep_event(w, &event[i]);
     }

@@ -7,6 +7,7 @@
 
 #include "answer/answer.h"
 #include "config/config.h"
+#include "signal/capacity.h"
 #include "signal/wiring.h"
 
 #define WORLD_LOG_MAX (1u << 20)
@@ -29,6 +30,7 @@ struct world {
     struct snapshot *s;
     struct signal_config *config;
     struct health *h;
+    struct signal_capacity *capacity;
     struct target *target; /* by endpoint */
     struct answer_worker worker;
     struct rng rng; /* of the prober */

@@ -88,7 +88,8 @@ enum health_event_kind {
     HEALTH_EVENT_HOLD,         /* a wanted change is held back: would=, blocked-by= */
     HEALTH_EVENT_ISOLATED,     /* failures without a witness: nothing moves */
     HEALTH_EVENT_OVERRIDE,     /* a person's word, or its end */
-    HEALTH_EVENT_REPORT        /* a report; the first that is judged; that they became stale */
+    HEALTH_EVENT_REPORT,       /* a report; the first that is judged; that they became stale */
+    HEALTH_EVENT_SPILL         /* what a full region admits changed (signal/capacity.h says it) */
 };
 struct health_span { /* a part of an event's text */
     uint16_t at, len;
@@ -272,6 +273,14 @@ struct health_source_view { /* one reporter of a region, site or endpoint */
 /* The nth reporter of the place that a report names; false: no more. */
 bool health_source_show(const struct health *h, const struct health_report *place, uint32_t nth,
                         struct health_source_view *out);
+
+/* The worst fresh load reported of a region, as a share of its capacity, and when; false: none. */
+bool health_region_load(const struct health *h, uint32_t region, double *utilisation,
+                        int64_t *at_ms);
+/* What whoever places clients knows of a region. guests: it has some that can be sent elsewhere; then
+ * it sheds none of its own yet, and not before the hold once they are told to go. keep: load does not
+ * make it shed below this. Not kept over a new configuration: to be said again. */
+void health_region_carries(struct health *h, uint32_t region, bool guests, uint32_t keep);
 
 /* State that survives a restart: what health_save gives, keyed by text, health_restore takes back on a
  * fresh engine, in any order, before the first sample. Orders are not in it: give them again. Restored availabilities serve until fresh evidence says otherwise. */

@@ -31,6 +31,8 @@ struct fill_unit { /* of services that are steered alike; row items are indices 
 struct fill_flow {
     const uint16_t *row; /* unit | STEER_GROUP where a group begins */
     uint16_t row_n;
+    uint16_t
+        home; /* the item of the row where it is at home, from 1 on; 0: its first group, by weight */
     bool fenced;
     const struct fill_unit *unit;
     double demand;
