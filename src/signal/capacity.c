@@ -374,11 +374,21 @@ static void first_estimate(struct signal_capacity *c, uint32_t r, double load)
     c->of[r].known = true;
 }
 
+/* How sure it is who is in a region: 1, and 0 while a fifth of its load is on the way. */
+static double sure_of(const struct signal_capacity *c, uint32_t r)
+{
+    double on_the_way = 0, all = expected(c, c->follow, r) + expected(c, c->to, r);
+    for (uint32_t q = 0; q < c->s->regions_n; q++)
+        on_the_way += c->of[q].demand * fabs(c->to[q][r] - c->follow[q][r]);
+    return all > 0 && 10 * on_the_way < all ? 1 - 10 * on_the_way / all : 0;
+}
+
 static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at_ms)
 {
     struct estimate *e = &c->of[r];
     double was = expected(c, c->follow, r);
     double gain = e->seen_ms == INT64_MIN ? 1 : 1 - exp(-(double)(at_ms - e->seen_ms) / SMOOTH_MS);
+    gain *= sure_of(c, r);
     e->seen_ms = at_ms;
     e->reported = load;
     if (!e->known) {

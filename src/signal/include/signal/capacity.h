@@ -4,7 +4,7 @@
  * Demand    a region's load is that of its own clients and of guests. Each report scales the demand of
  *           those who were there, in proportion, by what was reported over what was expected
  *           (Richardson 1972, Lucy 1974: one step), smoothed over half a minute. Who was there follows
- *           the board with the TTL's delay. A region that never reported is given the part of its
+ *           the board with the TTL's delay; while many are on the way nothing is learnt. A region that never reported is given the part of its
  *           networks in what is known of the others.
  * Without   a capacity and a load report nothing is known: every region admits all, as without capacities.
  * Owns      its estimates and flows; carried over to the next snapshot by region name.
