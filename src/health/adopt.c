@@ -139,6 +139,14 @@ static bool samples_fit(const struct judged *a, const struct judged *b)
     return a->bucket_ms == b->bucket_ms;
 }
 
+/* A new configuration is no reason to move more. */
+static void adopt_budget(struct health *h, const struct health *old, uint32_t service,
+                         uint32_t old_service)
+{
+    if (h->cfg.service[service].max_move > 0 && old->cfg.service[old_service].max_move > 0)
+        h->budget[service] = old->budget[old_service];
+}
+
 static void adopt_site(struct health *h, const struct health *old, const struct judged *from,
                        int64_t *shift)
 {
@@ -152,6 +160,7 @@ static void adopt_site(struct health *h, const struct health *old, const struct 
     struct mover_rules a = health__service_rules(h, h->cfg.site[j->site].service);
     struct mover_rules b = health__service_rules(old, old->cfg.site[from->site].service);
     take_mover(h, &j->m, &from->m, !same_rules(a, b));
+    adopt_budget(h, old, h->cfg.site[j->site].service, old->cfg.site[from->site].service);
     j->out = from->out;
     j->evidence = from->evidence;
     j->evidence_rule = from->evidence_rule;

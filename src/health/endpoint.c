@@ -89,15 +89,17 @@ static uint32_t target_of(const struct probed *p)
 
 /* What reports want of an endpoint that its probes let serve: gradual, so the safety rules bind. */
 static uint32_t reported(struct health *h, struct probed *p, const struct verdict *v,
-                         uint32_t target)
+                         uint32_t target, struct mover_rules *r, uint32_t *way,
+                         struct safety_by *by)
 {
     uint32_t limited = v->want;
-    struct safety_by by = {.rule = RULE_NONE};
     if (v->want >= target)
         limited = target;
     else if (v->want < p->m.avail)
-        limited = health__safety_limit(h, p->endpoint, p->m.avail, v->want, &by);
-    health__safety_say(h, p->endpoint, &p->held, &p->m, v->want, limited, &by);
+        limited = health__safety_limit(h, p->endpoint, p->m.avail, v->want, by);
+    *way = limited;
+    limited = health__budget_bind(h, p->endpoint, &p->m, r, limited, by->gradual, by);
+    health__safety_say(h, p->endpoint, &p->held, &p->m, v->want, limited, by);
     return limited;
 }
 
@@ -117,8 +119,9 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
     if (p) {
         health__reports_tick(h, endpoint);
         struct verdict v = health__reports_verdict(h, endpoint);
-        uint32_t target = reported(h, p, &v, target_of(p));
         struct mover_rules r = health__service_rules(h, health__service_of(h, endpoint));
+        struct safety_by by = {.rule = RULE_NONE};
+        uint32_t way, target = reported(h, p, &v, target_of(p), &r, &way, &by);
         uint32_t before = p->m.avail;
         uint8_t waited = p->m.wait;
         bool moved = health__mover_step(&p->m, &r, target, h->now_ms, &due);
@@ -140,6 +143,7 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
                 (long long)(r.ramp_ms / 1000));
             health__event_moves(e, before, p->m.avail);
         }
+        health__budget_settle(h, endpoint, &p->held, &p->m, &r, before, way, &by, &due);
         if (p->m.wait != WAIT_NONE && p->m.wait != waited)
             health__event_waits(h, health__place_endpoint(h, endpoint), LOG_DEBUG, &p->m, &r);
         health__moving_set(h, &p->moving, may_change(p) || health__mover_moving(&p->m, h->now_ms),

@@ -28,7 +28,8 @@ struct mover_rules health__service_rules(const struct health *h, uint32_t servic
                                 .hold_ms = health__service_hold_ms(s),
                                 .after_ms = s->failback_after_ms,
                                 .failback = s->failback,
-                                .dead_band = h->cfg.dead_band};
+                                .dead_band = h->cfg.dead_band,
+                                .most = AVAIL_FULL};
 }
 
 static bool config_valid(const struct health_config *c)
@@ -109,6 +110,9 @@ static bool allocate(struct health *h)
     h->last = arena_alloc(a, (size_t)h->probed_cap * LAST_TEXT_MAX);
     h->region = ARENA_ARRAY(a, struct region, r);
     h->service_moving_n = ARENA_ARRAY(a, uint32_t, v);
+    for (size_t i = 0; i < v; i++)
+        h->budgeted |= c->service[i].max_move > 0;
+    h->budget = ARENA_ARRAY(a, struct budget, h->budgeted ? v : 1);
     h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
     h->service_site = ARENA_ARRAY(a, uint32_t, s);
     h->region_site_first = ARENA_ARRAY(a, uint32_t, r + 1);

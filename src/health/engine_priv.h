@@ -49,7 +49,8 @@ enum rule {
     RULE_WITNESS,
     RULE_PROBE,
     RULE_LOAD,
-    RULE_REPORT
+    RULE_REPORT,
+    RULE_MAX_MOVE
 };
 
 /* Why a move up has to wait. */
@@ -81,6 +82,7 @@ struct mover_rules {
     int64_t ramp_ms, hold_ms, after_ms;
     enum health_failback failback;
     double dead_band;
+    uint32_t most; /* a way up goes no further now (budget.c) */
 };
 
 struct window { /* of one endpoint; its clock is the site's */
@@ -91,8 +93,17 @@ struct held { /* by a safety rule; what was logged last */
     uint8_t by;
     uint32_t would;
 };
+#define BUDGET_PARTS 13u
+struct budget { /* of a service's moves, in parts of its full weight (budget.c) */
+    float moved[BUDGET_PARTS];
+    int64_t part; /* number of the newest */
+};
+struct trial { /* something has another availability than it has now */
+    uint32_t item, avail;
+};
 struct safety_by { /* which rule binds, and of which service */
     uint8_t rule;
+    bool gradual; /* a way down that the rules bind */
     uint32_t service;
 };
 
@@ -226,6 +237,8 @@ struct health {
     char (*last)[LAST_TEXT_MAX]; /* by probed */
     uint32_t probed_n, judged_n, probed_cap, judged_cap;
     uint32_t *service_moving_n;
+    struct budget *budget;                       /* by service */
+    bool budgeted;                               /* a service has one */
     uint32_t *service_site_first, *service_site; /* sites by service */
     uint32_t *region_site_first, *region_site;   /* sites by region */
 
@@ -312,6 +325,8 @@ int64_t health__service_hold_ms(const struct health_service_config *s);
 struct mover_rules health__service_rules(const struct health *h, uint32_t service);
 
 /* mover.c */
+/* The next value on the way up to target; 0: what is left is inside the dead band. */
+uint32_t health__mover_next(const struct mover *m, const struct mover_rules *r, uint32_t target);
 void health__mover_init(struct mover *m, int64_t wall_ms);
 /* Does what is due; *due_ms is when to look again. True when avail changed. */
 bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t target,
@@ -375,6 +390,21 @@ uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t no
 /* Says once per change of value that a move is held back, and by which rule. */
 void health__safety_say(struct health *h, uint32_t item, struct held *held, const struct mover *m,
                         uint32_t want, uint32_t limited, const struct safety_by *by);
+
+/* What a site carries, by weight, with something else tried; *any: does it take traffic at all? */
+double health__carries(const struct health *h, uint32_t site, const struct trial *t, bool *any);
+double health__full_weight(const struct health *h, uint32_t service);
+
+/* budget.c: --max-move */
+/* Before a step of the mover to target: sets r->most, and returns how far down a gradual way goes. */
+uint32_t health__budget_bind(const struct health *h, uint32_t item, const struct mover *m,
+                             struct mover_rules *r, uint32_t target, bool gradual,
+                             struct safety_by *by);
+/* After it: charges what moved, sets when the rest may follow, says what of a way up is held back.
+ * want: where a way down goes to in the end. */
+void health__budget_settle(struct health *h, uint32_t item, struct held *held,
+                           const struct mover *m, const struct mover_rules *r, uint32_t before,
+                           uint32_t want, const struct safety_by *by, int64_t *due_ms);
 
 /* report.c, load.c */
 void health__reports_tick(struct health *h, uint32_t item);

@@ -11,8 +11,9 @@
 const char *health__rule_name(uint8_t rule)
 {
     static const char *const names[] = {
-        "none",  "fall",        "rise",         "degrade", "panic",   "region", "ramp", "override",
-        "until", "min-regions", "min-capacity", "hold",    "witness", "probe",  "load", "report"};
+        "none",    "fall",     "rise",  "degrade",     "panic",        "region",
+        "ramp",    "override", "until", "min-regions", "min-capacity", "hold",
+        "witness", "probe",    "load",  "report",      "max-move"};
     return names[rule];
 }
 

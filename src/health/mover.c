@@ -34,7 +34,7 @@ void health__mover_init(struct mover *m, int64_t wall_ms)
 
 /* The next value worth publishing on the way up: a multiple of the dead band, at least one dead
  * band above, or full. 0 when the way left is inside the dead band. */
-static uint32_t next_step(const struct mover *m, const struct mover_rules *r, uint32_t target)
+uint32_t health__mover_next(const struct mover *m, const struct mover_rules *r, uint32_t target)
 {
     double least = avail_to_double(m->avail) + r->dead_band - 1e-4;
     uint32_t k = (uint32_t)(least / r->dead_band);
@@ -100,7 +100,7 @@ static bool ramp_step(struct mover *m, const struct mover_rules *r, int64_t now_
 {
     uint32_t before = m->avail;
     for (;;) { /* at most one round per dead band */
-        uint32_t v = next_step(m, r, m->target);
+        uint32_t v = health__mover_next(m, r, m->target);
         if (!v) { /* the rest is inside the dead band: a later way up begins anew */
             m->ramping = false;
             m->good_since_ms = NEVER_MS;
@@ -111,6 +111,8 @@ static bool ramp_step(struct mover *m, const struct mover_rules *r, int64_t now_
             *due_ms = at;
             break;
         }
+        if (v > r->most) /* whoever holds it back sets when to look again */
+            break;
         m->avail = v;
         if (v == m->target) {
             m->ramping = false;
@@ -134,7 +136,7 @@ bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t t
     }
     if (!m->ramping) {
         m->wait = WAIT_NONE;
-        if (!next_step(m, r, target)) {
+        if (!health__mover_next(m, r, target)) {
             m->good_since_ms = NEVER_MS;
             if (m->hold_until_ms > now_ms)
                 *due_ms = m->hold_until_ms;

@@ -27,7 +27,8 @@ void health__region_rules(struct health *h, uint32_t region)
         .ramp_ms = ramp_ms < 0 ? 60000 : ramp_ms,
         .hold_ms = hold_ms > REGION_HOLD_MS_MAX ? REGION_HOLD_MS_MAX : hold_ms,
         .failback = HEALTH_FAILBACK_AUTO, /* failback is a service's word: its sites keep it */
-        .dead_band = h->cfg.dead_band};
+        .dead_band = h->cfg.dead_band,
+        .most = AVAIL_FULL};
 }
 
 void health__region_count(struct health *h, struct judged *j)
@@ -65,15 +66,17 @@ static void set_moving(struct health *h, uint32_t region, bool moving)
 }
 
 /* What reports want of the region: gradual, so the safety rules of all its services bind. */
-static uint32_t reported(struct health *h, uint32_t region, const struct verdict *v)
+static uint32_t reported(struct health *h, uint32_t region, const struct verdict *v, uint32_t *way,
+                         struct safety_by *by)
 {
     struct region *r = &h->region[region];
     uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
     uint32_t want = v->want < v->load ? v->want : v->load, limited = want;
-    struct safety_by by = {.rule = RULE_NONE};
     if (want < r->m.avail)
-        limited = health__safety_limit(h, item, r->m.avail, want, &by);
-    health__safety_say(h, item, &r->held, &r->m, want, limited, &by);
+        limited = health__safety_limit(h, item, r->m.avail, want, by);
+    *way = limited;
+    limited = health__budget_bind(h, item, &r->m, &r->rules, limited, by->gradual, by);
+    health__safety_say(h, item, &r->held, &r->m, want, limited, by);
     return limited;
 }
 
@@ -129,7 +132,8 @@ void health__region_judge(struct health *h, uint32_t region)
     uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
     health__reports_tick(h, item);
     struct verdict v = health__reports_verdict(h, item);
-    uint32_t target = most ? AVAIL_NONE : reported(h, region, &v);
+    struct safety_by by = {.rule = RULE_NONE};
+    uint32_t way = AVAIL_NONE, target = most ? AVAIL_NONE : reported(h, region, &v, &way, &by);
     uint32_t before = r->m.avail;
     uint8_t waited = r->m.wait;
     int64_t due;
@@ -142,6 +146,7 @@ void health__region_judge(struct health *h, uint32_t region)
         r->note = 0;
         say_moved(h, region, before, &v);
     }
+    health__budget_settle(h, item, &r->held, &r->m, &r->rules, before, way, &by, &due);
     if (r->m.wait != WAIT_NONE && r->m.wait != waited)
         health__event_waits(h, health__place_region(region), LOG_INFO, &r->m, &r->rules);
     health__outage_set(&r->out,

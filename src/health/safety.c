@@ -2,15 +2,12 @@
  * and --min-capacity of its full weight. A fall, panic included, and a person's word are not asked.
  *
  * A move is judged for every service that it touches: an endpoint's and a site's touch one, a
- * region's all that are in it, and the one that allows least binds. Costs one step per endpoint of
+ * region's all that are in it, and the one that allows least binds. How fast it may go is budget.c's
+ * matter. Costs one step per endpoint of
  * the services touched; asked only where something wants to move down. */
 #include "engine_priv.h"
 
 #include <stdio.h>
-
-struct trial { /* something has another availability than it has now */
-    uint32_t item, avail;
-};
 
 /* In force, a person's word included. */
 static uint32_t avail_of(const struct health *h, const struct trial *t, uint32_t item,
@@ -24,8 +21,7 @@ static uint32_t avail_of(const struct health *h, const struct trial *t, uint32_t
     return word & HEALTH_WORD_AVAIL;
 }
 
-/* What a site carries, by weight; *any is whether it takes traffic at all. */
-static double carries(const struct health *h, uint32_t site, const struct trial *t, bool *any)
+double health__carries(const struct health *h, uint32_t site, const struct trial *t, bool *any)
 {
     const struct health_site_config *s = &h->cfg.site[site];
     uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n;
@@ -39,6 +35,17 @@ static double carries(const struct health *h, uint32_t site, const struct trial 
         uint32_t least = e < most ? e : most;
         sum += avail_to_double(least) * h->cfg.endpoint[i].weight;
         *any |= least > 0;
+    }
+    return sum;
+}
+
+double health__full_weight(const struct health *h, uint32_t service)
+{
+    double sum = 0;
+    for (uint32_t i = h->service_site_first[service]; i < h->service_site_first[service + 1]; i++) {
+        const struct health_site_config *s = &h->cfg.site[h->service_site[i]];
+        for (uint32_t k = 0; k < s->endpoint_n; k++)
+            sum += h->cfg.endpoint[s->endpoint_first + k].weight;
     }
     return sum;
 }
@@ -60,7 +67,7 @@ static struct capacity capacity_of(const struct health *h, uint32_t site)
         if (other == site)
             continue;
         bool any;
-        c.others += carries(h, other, NULL, &any);
+        c.others += health__carries(h, other, NULL, &any);
         c.others_regions += any;
     }
     return c;
@@ -77,11 +84,11 @@ static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item,
     struct capacity c = capacity_of(h, site);
     struct trial t = {.item = item, .avail = want};
     bool any;
-    double own = carries(h, site, &t, &any);
+    double own = health__carries(h, site, &t, &any);
     if (want == 0 && !any && c.others_regions < s->min_regions) {
         want = avail_from_double(h->cfg.dead_band);
         t.avail = want = want < now ? want : now;
-        own = carries(h, site, &t, &any);
+        own = health__carries(h, site, &t, &any);
         *by = RULE_MIN_REGIONS;
     }
     double need = s->min_capacity * c.full - 1e-9 * c.full;
@@ -89,12 +96,12 @@ static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item,
         return want;
     *by = RULE_MIN_CAPACITY;
     t.avail = now;
-    if (c.others + carries(h, site, &t, &any) < need)
+    if (c.others + health__carries(h, site, &t, &any) < need)
         return now;
     uint32_t low = want, high = now; /* low is too little, high is enough */
     while (high - low > 1) {
         t.avail = low + (high - low) / 2;
-        if (c.others + carries(h, site, &t, &any) >= need)
+        if (c.others + health__carries(h, site, &t, &any) >= need)
             high = t.avail;
         else
             low = t.avail;
@@ -106,7 +113,7 @@ uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t no
                               struct safety_by *by)
 {
     uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n, service = HEALTH_NONE;
-    *by = (struct safety_by){.rule = RULE_NONE, .service = HEALTH_NONE};
+    *by = (struct safety_by){.rule = RULE_NONE, .gradual = true, .service = HEALTH_NONE};
     if (item < e_n + s_n) {
         uint32_t site = item < e_n ? health__site_of(h, item) : item - e_n;
         service = h->cfg.site[site].service;
@@ -122,7 +129,8 @@ uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t no
         if (rule == RULE_NONE || least <= limited)
             continue;
         limited = least;
-        *by = (struct safety_by){.rule = rule, .service = h->cfg.site[h->region_site[i]].service};
+        by->rule = rule;
+        by->service = h->cfg.site[h->region_site[i]].service;
     }
     return limited;
 }
@@ -138,7 +146,8 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
     bool matters =
         by->rule != RULE_NONE && (want == 0 || distance(want, limited) >= h->cfg.dead_band);
     if (!matters) {
-        held->by = RULE_NONE;
+        if (held->by != RULE_MAX_MOVE || want <= m->avail) /* a way up says it once */
+            held->by = RULE_NONE;
         return;
     }
     if (held->by == by->rule && !(want == 0 && held->would != 0) &&
@@ -156,6 +165,8 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
     char rule[48], service[80] = "";
     if (by->rule == RULE_MIN_REGIONS)
         snprintf(rule, sizeof rule, "min-regions(%u)", s->min_regions);
+    else if (by->rule == RULE_MAX_MOVE)
+        snprintf(rule, sizeof rule, "max-move(%.0f%%/min)", 100 * s->max_move);
     else
         snprintf(rule, sizeof rule, "min-capacity(%.0f%%)", 100 * s->min_capacity);
     if (item >= e_n + s_n)

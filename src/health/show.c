@@ -144,10 +144,13 @@ static void site_why(const struct health *h, const struct judged *j, char out[HE
         say(out, "%u of %u endpoints up", j->up_n, j->on_n);
     else if (soft && (j->held.by != RULE_NONE || j->evidence <= j->m.avail))
         say_reported(out, v.by, j->evidence, &j->held);
-    else if (j->held.by == RULE_MIN_REGIONS || j->held.by == RULE_MIN_CAPACITY)
+    else if (j->held.by != RULE_NONE && j->evidence < j->m.avail)
         say(out, "error rate %.1f%%, would be %.2f, blocked by %s",
             j->n ? 100.0 * j->fail / j->n : 0, avail_to_double(j->evidence),
             health__rule_name(j->held.by));
+    else if (j->held.by == RULE_MAX_MOVE && j->m.ramping)
+        say(out, "back, no faster than max-move %.0f%% a minute",
+            100 * h->cfg.service[h->cfg.site[j->site].service].max_move);
     else if (say_return(h, out, &j->m, &r))
         return;
     else if (j->evidence < AVAIL_FULL && j->m.avail < AVAIL_FULL)

@@ -11,6 +11,7 @@
  *   transition            function
  *   what evidence wants   judge_rate, judge_panic → evidence
  *   gradual moves only    health__safety_limit (min-regions, min-capacity)
+ *   gradual and upwards   health__budget_bind (max-move)
  *   down, hold, ramp      health__mover_step
  *   OUT counts in region  health__region_count
  *
@@ -117,8 +118,10 @@ void health__site_judge(struct health *h, uint32_t site)
     struct safety_by by = {.rule = RULE_NONE};
     if (j->evidence_rule == RULE_DEGRADE && target < j->m.avail)
         target = health__safety_limit(h, item, j->m.avail, target, &by);
-    health__safety_say(h, item, &j->held, &j->m, j->evidence, target, &by);
     struct mover_rules r = health__service_rules(h, h->cfg.site[site].service);
+    uint32_t way = target;
+    target = health__budget_bind(h, item, &j->m, &r, target, by.gradual, &by);
+    health__safety_say(h, item, &j->held, &j->m, j->evidence, target, &by);
     uint32_t before = j->m.avail;
     uint8_t waited = j->m.wait;
     int64_t due;
@@ -128,6 +131,7 @@ void health__site_judge(struct health *h, uint32_t site)
         j->m.rule = j->m.avail < before ? j->evidence_rule : RULE_RAMP;
         say_moved(h, j, before, &v);
     }
+    health__budget_settle(h, item, &j->held, &j->m, &r, before, way, &by, &due);
     if (j->m.wait != WAIT_NONE && j->m.wait != waited)
         health__event_waits(h, health__place_site(h, site), LOG_INFO, &j->m, &r);
     health__moving_set(h, &j->moving, health__mover_moving(&j->m, h->now_ms),

@@ -44,6 +44,7 @@ void model__defaults_fill(struct model *m)
         .fail = share(m, "fail"),
         .panic = share(m, "panic"),
         .min_capacity = share(m, "min-capacity"),
+        .max_move = share(m, "max-move"),
         .ramp_ms = duration(m, "ramp"),
         .hold_ms = duration(m, "hold"),
         .window_ms = duration(m, "window"),
@@ -92,6 +93,7 @@ struct model_effective model_service_effective(const struct model *m, const stru
     e.fail = t->fail >= 0 ? t->fail : e.fail;
     e.panic = t->panic >= 0 ? t->panic : e.panic;
     e.min_capacity = t->min_capacity >= 0 ? t->min_capacity : e.min_capacity;
+    e.max_move = t->max_move >= 0 ? t->max_move : e.max_move;
     e.ramp_ms = t->ramp_ms >= 0 ? t->ramp_ms : e.ramp_ms;
     e.min_regions = t->min_regions >= 0 ? t->min_regions : e.min_regions;
     e.hold_ms = t->hold_ms != MODEL_UNSET ? t->hold_ms : e.hold_ms;

@@ -250,6 +250,7 @@ static void thresholds(struct validation *v, const struct model_service *s)
     share(v, s->name, "fail", t->fail);
     share(v, s->name, "panic", t->panic);
     share(v, s->name, "min_capacity", t->min_capacity);
+    share(v, s->name, "max_move", t->max_move);
     wait(v, s->name, "ramp", t->ramp_ms, MODEL_UNSET);
     wait(v, s->name, "hold", t->hold_ms, MODEL_AUTO);
     wait(v, s->name, "window", t->window_ms, MODEL_AUTO);

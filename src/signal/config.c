@@ -47,6 +47,7 @@ static void fill_service(const struct model *m, const struct model_service *svc,
                                           .panic = e.panic,
                                           .min_regions = (uint32_t)e.min_regions,
                                           .min_capacity = e.min_capacity,
+                                          .max_move = e.max_move,
                                           .failback =
                                               e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
                                               : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD

@@ -420,6 +420,7 @@ static void service_thresholds(struct query *q, struct model_thresholds *t, int 
                   : strcmp(failback, "hold") == 0  ? FAILBACK_HOLD
                                                    : MODEL_UNSET;
     t->failback_after_ms = sqlite3_column_int64(q->st, at + 9);
+    t->max_move = share_or_unset(q, at + 10);
 }
 
 static void service_row(struct loader *l, struct query *q, struct model_service *s)
@@ -462,7 +463,7 @@ static enum err services(struct loader *l)
         store__query(l->s, &l->s->config,
                      "SELECT id, name, policy, map_id, ttl_s, ttl_moving_s, probe_id, answers, "
                      "on_empty, on_empty_service, degrade, fail, panic, min_capacity, ramp_ms, "
-                     "hold_ms, window_ms, min_regions, failback, failback_after_ms "
+                     "hold_ms, window_ms, min_regions, failback, failback_after_ms, max_move "
                      "FROM service ORDER BY id",
                      l->diag);
     while (!l->failed && store__row(&q)) {

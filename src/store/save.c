@@ -12,10 +12,10 @@ static const char *const statements[STATEMENTS] = {
     [PUT_SERVICE] =
         "INSERT INTO service(name, policy, map_id, ttl_s, ttl_moving_s, probe_id, answers,"
         " on_empty, on_empty_service, degrade, fail, panic, min_capacity, ramp_ms, hold_ms,"
-        " window_ms, min_regions, failback, failback_after_ms)"
+        " window_ms, min_regions, failback, failback_after_ms, max_move)"
         " VALUES(?1, ?2, (SELECT id FROM map WHERE name = ?3), ?4, ?5,"
         " (SELECT id FROM probe WHERE name = ?6), ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-        " ?17, ?18, ?19)"
+        " ?17, ?18, ?19, ?20)"
         " ON CONFLICT(name) DO UPDATE SET policy = excluded.policy, map_id = excluded.map_id,"
         " ttl_s = excluded.ttl_s, ttl_moving_s = excluded.ttl_moving_s,"
         " probe_id = excluded.probe_id, answers = excluded.answers, on_empty = excluded.on_empty,"
@@ -23,7 +23,8 @@ static const char *const statements[STATEMENTS] = {
         " fail = excluded.fail, panic = excluded.panic, min_capacity = excluded.min_capacity,"
         " ramp_ms = excluded.ramp_ms, hold_ms = excluded.hold_ms, window_ms = excluded.window_ms,"
         " min_regions = excluded.min_regions, failback = excluded.failback,"
-        " failback_after_ms = excluded.failback_after_ms RETURNING id",
+        " failback_after_ms = excluded.failback_after_ms, max_move = excluded.max_move RETURNING "
+        "id",
     [PUT_ENDPOINT] = "INSERT OR REPLACE INTO endpoint(service_id, region_id, address, weight,"
                      " priority, probe_id) VALUES(?1, (SELECT id FROM region WHERE name = ?2), ?3,"
                      " ?4, ?5, (SELECT id FROM probe WHERE name = ?6))",
@@ -292,6 +293,7 @@ static int64_t service_row(struct saver *v, const struct model_service *s)
     store__bind_text(q, 18, t->failback >= 0 ? failback[t->failback] : NULL);
     store__bind_int_or_null(q, 19,
                             t->failback == FAILBACK_AFTER ? t->failback_after_ms : MODEL_UNSET);
+    store__bind_share(q, 20, t->max_move);
     return put_returning(q);
 }
 

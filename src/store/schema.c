@@ -125,6 +125,8 @@ static const char *const config_steps[] = {
     " author TEXT NOT NULL,"
     " reason TEXT NOT NULL,"
     " PRIMARY KEY(region, service, address)) STRICT, WITHOUT ROWID;",
+    /* 1 -> 2 */
+    "ALTER TABLE service ADD COLUMN max_move REAL",
 };
 
 static const char *const history_steps[] = {

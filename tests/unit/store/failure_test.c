@@ -136,7 +136,7 @@ static void a_newer_schema_is_refused(void **state)
     assert_int_equal(store_init(db, NULL), ERR_OK);
     raw("PRAGMA user_version = 3");
     assert_int_equal(open_fails(), ERR_NEWER);
-    said_is("@ was made by a newer version (schema 3, this program knows 1): upgrade this program");
+    said_is("@ was made by a newer version (schema 3, this program knows 2): upgrade this program");
 }
 
 static long size_of_db(void)

@@ -76,10 +76,12 @@ static void every_table_is_strict(void **state)
 }
 
 /* The next release, as it will be: one more step behind those there are. */
-static const char *const next_steps[] = {"SELECT 1", "CREATE TABLE extra(x INTEGER) STRICT;"
-                                                     "INSERT INTO extra VALUES(5);"};
-static const char *const broken_steps[] = {"SELECT 1", "CREATE TABLE extra(x INTEGER) STRICT;"
-                                                       "CREATE TABLE region(x);"};
+static const char *const next_steps[] = {"SELECT 1", "SELECT 1",
+                                         "CREATE TABLE extra(x INTEGER) STRICT;"
+                                         "INSERT INTO extra VALUES(5);"};
+static const char *const broken_steps[] = {"SELECT 1", "SELECT 1",
+                                           "CREATE TABLE extra(x INTEGER) STRICT;"
+                                           "CREATE TABLE region(x);"};
 
 static void an_upgrade_keeps_a_copy(void **state)
 {
@@ -87,14 +89,14 @@ static void an_upgrade_keeps_a_copy(void **state)
     char copy[100];
     struct store *s = made();
     must_apply(s, FULL_DOC, 1);
-    const struct schema next = {STORE_APPLICATION_ID, next_steps, 2, ""};
+    const struct schema next = {STORE_APPLICATION_ID, next_steps, 3, ""};
     assert_int_equal(store__migrate(s, &s->config, &next, NULL), ERR_OK);
-    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 2);
+    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 3);
     assert_int_equal(number(s->config.db, "SELECT x FROM extra"), 5);
     assert_int_equal(store__migrate(s, &s->config, &next, NULL), ERR_OK); /* nothing to do */
     store_close(&s);
     assert_int_equal(open_fails(), ERR_NEWER);
-    snprintf(copy, sizeof copy, "%s-before-2", db);
+    snprintf(copy, sizeof copy, "%s-before-3", db);
     strcpy(db, copy);
     s = opened();
     struct model *m = loaded(s);
@@ -109,11 +111,11 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
     struct store *s = made();
     struct diag d = {0};
     must_apply(s, FULL_DOC, 1);
-    const struct schema broken = {STORE_APPLICATION_ID, broken_steps, 2, ""};
+    const struct schema broken = {STORE_APPLICATION_ID, broken_steps, 3, ""};
     assert_int_not_equal(store__migrate(s, &s->config, &broken, &d), ERR_OK);
     assert_int_equal(d.errors, 1);
     diag_fini(&d);
-    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 1);
+    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 2);
     assert_int_equal(number(s->config.db, "SELECT count(*) FROM sqlite_schema WHERE name = "
                                           "'extra'"),
                      0);

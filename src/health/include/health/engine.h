@@ -59,6 +59,7 @@ struct health_service_config {
     double panic;         /* 0.5 */
     uint32_t min_regions; /* 1 */
     double min_capacity;  /* 0: share of full weight that gradual moves must leave */
+    double max_move;      /* share of full weight that gradual moves may move in a minute; 0: any */
     enum health_failback failback;
     uint32_t failback_after_ms;
 };

@@ -105,7 +105,7 @@ struct model_latency {        /* sorted by place, then region */
 enum model_on_empty { ON_EMPTY_ALL, ON_EMPTY_NODATA, ON_EMPTY_SERVICE };
 enum model_failback { FAILBACK_AUTO, FAILBACK_AFTER, FAILBACK_HOLD };
 struct model_thresholds { /* per service; negative (or FAILBACK_UNSET): the setting of that name */
-    double degrade, fail, panic, min_capacity;
+    double degrade, fail, panic, min_capacity, max_move;
     int64_t ramp_ms, hold_ms, window_ms, min_regions;
     int failback; /* -1 unset, else enum model_failback */
     int64_t failback_after_ms;
@@ -138,7 +138,7 @@ struct model_service { /* sorted by name */
 
 /* Effective values of a service, settings applied. */
 struct model_effective {
-    double degrade, fail, panic, min_capacity;
+    double degrade, fail, panic, min_capacity, max_move;
     int64_t ramp_ms, hold_ms, window_ms, min_regions, ttl_moving_s, failback_after_ms;
     enum model_failback failback;
 };
