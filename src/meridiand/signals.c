@@ -140,9 +140,9 @@ void signals_settle(struct daemon *d)
     bool moved = signal_board_follow(d->health, world_now(d));
     d->state_dirty |= moved;
     capacity_look(d, world_now(d), moved);
-    say_spills(d);
     run_actions(d);
     say_events(d);
+    say_spills(d);
     if (!d->health_timer.data)
         return; /* not started yet */
     int64_t due = health_due(d->health), now = clock_mono_ms();

@@ -404,18 +404,28 @@ static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at
             c->of[q].demand *= 1 + gain * c->follow[q][r] * (ratio - 1);
 }
 
-/* Those who never reported: by their part of the networks. */
+/* Those who never reported: as full as the others are; without a capacity, by their part of the
+ * networks, which says little of how much is asked for, so not more than all the others together. */
 static void guess(struct signal_capacity *c)
 {
-    double demand = 0, weight = 0;
+    double demand = 0, weight = 0, capacity = 0;
     for (uint32_t r = 0; r < c->s->regions_n; r++)
         if (c->of[r].known) {
             demand += c->of[r].demand;
             weight += c->home_weight[r];
+            capacity += c->region[r].capacity;
         }
-    for (uint32_t r = 0; r < c->s->regions_n; r++)
-        if (!c->of[r].known)
-            c->of[r].demand = weight > 0 ? demand * c->home_weight[r] / weight : 0;
+    for (uint32_t r = 0; r < c->s->regions_n; r++) {
+        double own = c->region[r].capacity;
+        if (c->of[r].known)
+            continue;
+        double part = own > 0      ? capacity > 0 ? own / capacity : 0
+                      : weight > 0 ? c->home_weight[r] / weight
+                                   : 0;
+        if (own <= 0 && part > 1)
+            part = 1;
+        c->of[r].demand = demand * part;
+    }
 }
 
 bool signal_capacity_due(const struct signal_capacity *c, const struct health *h)
