@@ -34,12 +34,12 @@ static const struct command_flag log_flags[] = {
     {"region", "NAME", "only lines of this region", 0},
     {"endpoint", "ADDR", "only lines of this address", 0},
     {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, report, config, "
+     "only this kind: probe, endpoint, availability, hold, isolated, override, report, spill, config, "
      "daemon, fail-open, limit",
      0},
     {"rule", "RULE",
      "only this rule: fall, rise, degrade, panic, region, ramp, load, override, until, hold, "
-     "min-regions, min-capacity, witness, …",
+     "min-regions, min-capacity, max-move, capacity, witness, …",
      0},
     {"level", "LEVEL", "only lines of this level and worse: info, notice, warn, error", 0},
     {"since", "TIME", "from then on: RFC 3339, or a duration back from now", 0},

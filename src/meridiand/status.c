@@ -120,6 +120,19 @@ static json_t *capacity_json(const struct daemon *d, uint32_t i)
     return o;
 }
 
+/* Why its guests go on, where there is nothing worse to say. */
+static void put_full(json_t *o, const struct daemon *d, uint32_t i)
+{
+    struct signal_capacity_view v;
+    const char *why = json_string_value(json_object_get(o, "why"));
+    char text[80];
+    signal_capacity_show(d->capacity, i, &v);
+    if (v.admits[0] >= 1 || !why || strcmp(why, "-") != 0)
+        return;
+    snprintf(text, sizeof text, "full: %.2f of overflow admitted", v.admits[0]);
+    set_new(o, "why", json_string(text));
+}
+
 static json_t *region_json(struct daemon *d, uint32_t i, double got, double want)
 {
     const struct snapshot *s = world_now(d);
@@ -151,6 +164,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     put_outages(o, &v.outages);
     set_new(o, "sources", reports_sources_json(d, i, HEALTH_NONE, HEALTH_NONE));
     set_new(o, "capacity", capacity_json(d, i));
+    put_full(o, d, i);
     return o;
 }
 

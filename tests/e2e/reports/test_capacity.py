@@ -73,6 +73,7 @@ def test_a_region_that_leaves_fills_the_next_to_its_mark_and_no_further(t):
     after = load_by_queries(loads)
     print("    %s" % after)
     assert after["ash"] == 0 and 760 < after["bay"] < 840 and 660 < after["cove"] < 740, after
+    assert region(d, "bay")["why"].startswith("full: 0.6"), region(d, "bay")
     bay = region(d, "bay")["capacity"]
     assert bay["known"] and bay["overload"] == 1 and 0.6 < bay["spill"] < 0.7, bay
     assert abs(bay["utilisation_expected"] - 0.8) < 0.02, bay
