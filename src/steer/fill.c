@@ -6,6 +6,7 @@
 #define SETTLED 1e-7
 #define LOST 1e-6 /* of all demand: less than this is placed */
 #define LEVEL_STEPS 24
+#define LEVEL_NEAR 1e-4
 #define LEVEL_MAX 1e6
 #define SUBSET_MAX 8 /* members of a group that admit some: all combinations are looked at */
 
@@ -162,7 +163,7 @@ struct filling {
     double demand;                     /* of all */
     double home[STEER_REGIONS_MAX];    /* own clients, if nothing bound them */
     double earlier[STEER_REGIONS_MAX]; /* guests of the round before: fenced ones */
-    bool fenced;                       /* whom this round places */
+    bool any_fenced, fenced;           /* whom this round places */
 };
 
 static void measure_home(struct filling *x)
@@ -172,6 +173,7 @@ static void measure_home(struct filling *x)
         double own[STEER_REGIONS_MAX] = {0};
         stay(f, NULL, own);
         x->demand += f->demand;
+        x->any_fenced |= f->fenced;
         for (uint32_t r = 0; r < x->w->regions_n; r++)
             x->home[r] += f->demand * own[r];
     }
@@ -285,51 +287,55 @@ static double least_level(const struct filling *x, const bool *stuck, const doub
     return high;
 }
 
-/* Overload: the smallest level of the regions that are stuck under which nothing is lost. */
-static void level_up(struct filling *x, const bool *stuck, double *admit, double *guests,
-                     double lost)
+/* Overload: the smallest level of the regions that are stuck under which nothing is lost. Returns what
+ * is lost elsewhere, and who is stuck then. */
+static double level_up(struct filling *x, double *admit, double *guests, bool *stuck, double lost)
 {
-    double before[STEER_REGIONS_MAX];
-    double low = least_level(x, stuck, guests, lost), high = low * (1 + 1e-4);
+    double before[STEER_REGIONS_MAX], most = LOST * x->demand;
+    bool up[STEER_REGIONS_MAX];
+    double low = least_level(x, stuck, guests, lost), high = low * (1 + LEVEL_NEAR);
     memcpy(before, x->out->level, sizeof before);
-    raise(x, stuck, high);
-    if (settle(x, admit, guests, NULL) <= LOST * x->demand)
-        return;
-    for (double step = 0.1; high < LEVEL_MAX; step *= 2) {
+    memcpy(up, stuck, sizeof up);
+    raise(x, up, high);
+    memset(stuck, 0, sizeof up);
+    lost = settle(x, admit, guests, stuck);
+    if (lost <= most)
+        return lost;
+    for (double step = 0.1; high < LEVEL_MAX && lost > most; step *= 2) {
         low = high;
         high = low * (1 + step);
-        raise(x, stuck, high);
-        if (settle(x, admit, guests, NULL) <= LOST * x->demand)
-            break;
+        raise(x, up, high);
+        lost = settle(x, admit, guests, NULL);
     }
-    for (int i = 0; i < LEVEL_STEPS && high - low > 1e-4 * low; i++) {
+    for (int i = 0; i < LEVEL_STEPS && high - low > LEVEL_NEAR * low; i++) {
         double mid = (low + high) / 2;
         memcpy(x->out->level, before, sizeof before);
-        raise(x, stuck, mid);
-        if (settle(x, admit, guests, NULL) <= LOST * x->demand)
+        raise(x, up, mid);
+        if (settle(x, admit, guests, NULL) <= most)
             high = mid;
         else
             low = mid;
     }
     memcpy(x->out->level, before, sizeof before);
-    raise(x, stuck, high);
-    settle(x, admit, guests, NULL);
+    raise(x, up, high);
+    memset(stuck, 0, sizeof up);
+    return settle(x, admit, guests, stuck);
 }
 
-/* Those of this round. At first only the regions of rows that are stuck get more; each time that
- * leaves others stuck. */
-static void place(struct filling *x)
+/* Those of this round. At first only the regions of rows that are stuck get more; each time that may
+ * leave others stuck. Returns whether any got more. */
+static bool place(struct filling *x)
 {
     double *admit = x->out->admit[x->fenced], guests[STEER_REGIONS_MAX];
-    for (uint32_t i = 0; i <= x->w->regions_n; i++) {
-        bool stuck[STEER_REGIONS_MAX] = {false};
-        double lost = settle(x, admit, guests, stuck);
-        if (lost <= LOST * x->demand)
-            break;
-        level_up(x, stuck, admit, guests, lost);
+    bool stuck[STEER_REGIONS_MAX] = {false}, raised = false;
+    double lost = settle(x, admit, guests, stuck);
+    for (uint32_t i = 0; i < x->w->regions_n && lost > LOST * x->demand; i++) {
+        lost = level_up(x, admit, guests, stuck, lost);
+        raised = true;
     }
     for (uint32_t r = 0; r < x->w->regions_n; r++)
         x->earlier[r] += guests[r];
+    return raised;
 }
 
 /* Those included who find nothing open and are spread over what is left. */
@@ -354,12 +360,14 @@ void fill_solve(const struct fill_world *w, struct fill_result *out)
     set_keep(&x);
     /* Twice: what the second round raises lets regions keep more of their own, so that fewer fenced
      * guests come than the first one thought. */
-    for (int round = 0; round < 2; round++) {
+    bool again = true;
+    for (int round = 0; round < 2 && again; round++) {
         memset(x.earlier, 0, sizeof x.earlier);
-        for (int fenced = 1; fenced >= 0; fenced--) {
-            x.fenced = fenced;
+        x.fenced = true;
+        if (x.any_fenced)
             place(&x);
-        }
+        x.fenced = false;
+        again = place(&x) && x.any_fenced;
     }
     count_guests(&x);
 }
