@@ -1,0 +1,132 @@
+#include "traffic.h"
+
+#include "base/hash.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void run_fail(struct run *r, const char *fmt, ...)
+{
+    if (r->failure[0])
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = snprintf(r->failure, sizeof r->failure, "at %d s: ", r->now);
+    vsnprintf(r->failure + n, sizeof r->failure - (size_t)n, fmt, ap);
+    va_end(ap);
+}
+
+/* Whose answer has expired asks anew; the networks behind it may find themselves elsewhere. */
+static void ask(struct run *r, int i)
+{
+    const struct asker *a = &r->w->asker[i];
+    struct answer next = r->rule->ask(r, i);
+    bool first = r->expires[i] < 0;
+    if (!first && next.region != r->cached[i].region)
+        r->sums.flips += a->networks;
+    double ttl = next.ttl_s * a->stretch;
+    ttl = ttl < a->floor_s ? a->floor_s : ttl;
+    /* at the start resolvers are anywhere within their TTL */
+    r->expires[i] = r->now + (first ? 1 + i * 7 % (int)ttl : (int)ttl);
+    r->cached[i] = next;
+    r->digest = hash_mix(r->digest ^ ((uint64_t)r->now << 32) ^ ((uint64_t)i << 8) ^
+                         (uint64_t)(next.region + 1));
+}
+
+static double demand(const struct run *r, const struct asker *a)
+{
+    return a->demand * r->truth.surge[a->class];
+}
+
+static void spread_load(struct run *r)
+{
+    const struct world *w = r->w;
+    memset(r->load, 0, sizeof r->load);
+    memset(r->home, 0, sizeof r->home);
+    for (int i = 0; i < w->askers; i++) {
+        double d = demand(r, &w->asker[i]);
+        r->home[w->class[w->asker[i].class].home] += d;
+        if (r->cached[i].region != NOWHERE)
+            r->load[r->cached[i].region] += d;
+    }
+    for (int i = 0; i < w->regions; i++) {
+        double capacity = w->region[i].capacity;
+        r->overload[i] = r->load[i] > capacity ? 1 - capacity / r->load[i] : 0;
+        if (r->load[i] <= capacity || r->home[i] > capacity)
+            continue;
+        r->sums.over_s++;
+        r->sums.over_regions += !r->driven[i];
+        r->driven[i] = true;
+        if (r->load[i] / capacity > r->sums.over_peak)
+            r->sums.over_peak = r->load[i] / capacity;
+    }
+}
+
+/* For the table by kind: what began last of all that goes on, or has ended in the last ten minutes. */
+static int blame(const struct run *r)
+{
+    int found = FAULT_KINDS, since = -1;
+    for (int i = 0; i < r->w->faults; i++) {
+        const struct fault *f = &r->w->fault[i];
+        if (f->from <= r->now && r->now < f->to + 600 && f->from > since) {
+            found = (int)f->kind;
+            since = f->from;
+        }
+    }
+    return found;
+}
+
+static void serve(struct run *r)
+{
+    const struct world *w = r->w;
+    double failed = 0;
+    for (int i = 0; i < w->askers; i++) {
+        const struct asker *a = &w->asker[i];
+        double d = demand(r, a), fails = 1;
+        int at = r->cached[i].region;
+        r->sums.requests += d;
+        if (at != NOWHERE && !r->truth.cut[a->class][at]) {
+            fails = 1 - (1 - r->truth.fails[at][r->cached[i].endpoint]) * (1 - r->overload[at]);
+            r->reported[at].ok += d * (1 - fails);
+            r->reported[at].errors += d * fails;
+            r->reported[at].load += d;
+        }
+        failed += d * fails;
+    }
+    r->sums.failed += failed;
+    r->sums.failed_by[blame(r)] += failed;
+}
+
+void load_second(struct run *r)
+{
+    fault_truth(r->w, r->now, &r->truth);
+    for (int i = 0; i < r->w->askers; i++)
+        if (r->expires[i] <= r->now)
+            ask(r, i);
+    spread_load(r);
+    serve(r);
+}
+
+void run_rule(const struct world *w, const struct rule *rule, struct run *r)
+{
+    memset(r, 0, sizeof *r);
+    r->w = w;
+    r->rule = rule;
+    r->digest = w->seed;
+    r->checked = rule == &rule_meridian;
+    rng_seed(&r->rng, w->seed ^ 0x70726f62);
+    for (int i = 0; i < w->askers; i++)
+        r->expires[i] = -1;
+    r->state = rule->open(r);
+    for (r->now = 0; r->now < w->end_s && !r->failure[0]; r->now++) {
+        load_second(r);
+        rule->second(r);
+        if (r->checked)
+            check_second(r);
+        if (r->now % REPORT_S == REPORT_S - 1)
+            memset(r->reported, 0, sizeof r->reported);
+    }
+    rule->close(r->state);
+    r->state = NULL;
+}
