@@ -1,4 +1,4 @@
-#include "traffic.h"
+#include "meridian.h"
 
 #include "base/hash.h"
 
@@ -39,6 +39,10 @@ static double demand(const struct run *r, const struct asker *a)
     return a->demand * r->truth.surge[a->class];
 }
 
+/* A region is driven over its capacity by steering where its own clients alone would not be too many and
+ * all that there is could be carried, and nothing was done about it within two TTLs. */
+#define GRACE_S (2 * TTL_S)
+
 static void spread_load(struct run *r)
 {
     const struct world *w = r->w;
@@ -53,9 +57,17 @@ static void spread_load(struct run *r)
     for (int i = 0; i < w->regions; i++) {
         double capacity = w->region[i].capacity;
         r->overload[i] = r->load[i] > capacity ? 1 - capacity / r->load[i] : 0;
-        if (r->load[i] <= capacity || r->home[i] > capacity)
+        if (r->load[i] <= capacity || r->home[i] > capacity || !r->carried[i]) {
+            r->over_since[i] = -1;
+            continue;
+        }
+        if (r->over_since[i] < 0)
+            r->over_since[i] = r->now;
+        if (r->now - r->over_since[i] < GRACE_S)
             continue;
         r->sums.over_s++;
+        if (meridian_log && r->now % 10 == 0)
+            printf("%5d r%-3d over %.2f\n", r->now, i, r->load[i] / capacity);
         r->sums.over_regions += !r->driven[i];
         r->driven[i] = true;
         if (r->load[i] / capacity > r->sums.over_peak)
@@ -104,6 +116,7 @@ void load_second(struct run *r)
     for (int i = 0; i < r->w->askers; i++)
         if (r->expires[i] <= r->now)
             ask(r, i);
+    room_find(r);
     spread_load(r);
     serve(r);
 }

@@ -141,13 +141,41 @@ static void locate(struct meridian *m, const struct world *w)
     }
 }
 
+/* As the daemon does: by the networks of a class that there could be, not by who asks. */
+static void weigh(struct meridian *m, const struct world *w)
+{
+    const struct snapshot_view *view = snapshot_view_of(m->s, 0);
+    double *part = calloc(view->rows_n, sizeof *part);
+    bool seen[CLASSES_MAX] = {false};
+    CHECK(part);
+    for (int i = 0; i < w->askers; i++) {
+        int c = w->asker[i].class;
+        part[m->client[i].class] += seen[c] ? 0 : 1.0 / w->classes;
+        seen[c] = true;
+    }
+    CHECK(signal_capacity_weigh(m->capacity, m->s->steer.service[0].view, 1, part) == ERR_OK);
+    free(part);
+}
+
 /* --------------------------------------------------------------------------------------- wiring */
+
+static void say(struct meridian *m, const struct health_event *e, size_t n, int now)
+{
+    for (size_t i = 0; i < n; i++, m->events++)
+        if (meridian_log && now > 60 && e[i].kind != HEALTH_EVENT_PROBE &&
+            e[i].kind != HEALTH_EVENT_REPORT)
+            printf("%5d r%-3d %s\n", now, e[i].region == HEALTH_NONE ? -1 : (int)e[i].region,
+                   e[i].text);
+}
 
 static void settle(struct meridian *m, int now)
 {
     struct health_action action[64];
     struct health_event event[16];
-    m->changed = signal_board_follow(m->h, m->s) || m->changed;
+    bool moved = signal_board_follow(m->h, m->s);
+    m->changed |= moved;
+    if (moved || signal_capacity_due(m->capacity, m->h))
+        m->changed |= signal_capacity_look(m->capacity, m->h, mono_ms(now), wall_ms(now));
     for (size_t n = 64; n == 64;) {
         n = health_take_actions(m->h, action, 64);
         for (size_t i = 0; i < n; i++) {
@@ -160,11 +188,11 @@ static void settle(struct meridian *m, int now)
     }
     for (size_t n = 16; n == 16;) {
         n = health_take_events(m->h, event, 16);
-        for (size_t i = 0; i < n; i++, m->events++)
-            if (meridian_log && event[i].kind != HEALTH_EVENT_PROBE &&
-                event[i].kind != HEALTH_EVENT_REPORT)
-                printf("%5d r%-3d %s\n", now,
-                       event[i].region == HEALTH_NONE ? -1 : (int)event[i].region, event[i].text);
+        say(m, event, n, now);
+    }
+    for (size_t n = 16; n == 16;) {
+        n = signal_capacity_events(m->capacity, event, 16);
+        say(m, event, n, now);
     }
 }
 
@@ -177,15 +205,19 @@ struct meridian *meridian_open(const struct world *w)
     CHECK(m->config);
     CHECK(health_create(signal_config_engine(m->config), mono_ms(0), wall_ms(0), &m->h) == ERR_OK);
     signal_board_write(m->h, m->s);
+    m->capacity = signal_capacity_create(m->s, NULL);
+    CHECK(m->capacity);
     rng_seed(&m->rng, 1);
     number_endpoints(m, w);
     locate(m, w);
+    weigh(m, w);
     settle(m, 0);
     return m;
 }
 
 void meridian_close(struct meridian *m)
 {
+    signal_capacity_destroy(&m->capacity);
     health_destroy(&m->h);
     signal_config_destroy(&m->config);
     snapshot_unref(&m->s);
@@ -201,7 +233,8 @@ struct answer meridian_ask(struct meridian *m, const struct world *w, int asker)
     struct steer_client client = {.network = m->client[asker].network,
                                   .network_len = m->client[asker].network_len,
                                   .rng = &m->rng,
-                                  .allowed = row->fence};
+                                  .allowed = row->fence,
+                                  .fenced = row->fence != UINT64_MAX};
     static struct steer_plan plan;
     (void)w;
     steer_choose(&m->s->steer, 0, view->items + row->item, row->n, STEER_V4, &client, &plan);
@@ -215,8 +248,9 @@ bool meridian_region_avail(const struct meridian *m, const struct world *w, int 
                            uint32_t *avail)
 {
     (void)w;
-    uint32_t r = health_region_word(m->h, (uint32_t)region) & HEALTH_WORD_AVAIL;
-    uint32_t s = health_site_word(m->h, (uint32_t)m->site_of[region]) & HEALTH_WORD_AVAIL;
+    const struct steer_board *b = &m->s->steer.board;
+    uint32_t r = atomic_load(&b->region[region]) & STEER_WORD_AVAIL;
+    uint32_t s = atomic_load(&b->site[m->site_of[region]]) & STEER_WORD_AVAIL;
     *avail = r < s ? r : s;
     for (uint32_t e = 0; e < m->s->endpoints_n; e++)
         if (m->region_of[e] == region &&
@@ -343,3 +377,8 @@ const struct rule rule_meridian = {.name = "Meridian",
                                    .close = close_run,
                                    .second = second,
                                    .ask = ask};
+
+uint32_t meridian_admits(const struct meridian *m, int region)
+{
+    return atomic_load_explicit(&m->s->steer.board.spill[region], memory_order_relaxed);
+}

@@ -3,6 +3,7 @@
  * Owns      everything it makes; meridian_open to meridian_close. */
 #pragma once
 
+#include "signal/capacity.h"
 #include "signal/wiring.h"
 #include "traffic.h"
 
@@ -17,6 +18,7 @@ struct meridian {
     struct snapshot_cache *cache;
     struct snapshot *s;
     struct signal_config *config;
+    struct signal_capacity *capacity;
     struct health *h;
     struct target target[REGIONS_MAX * ENDPOINTS_MAX]; /* by endpoint */
     int region_of[REGIONS_MAX * ENDPOINTS_MAX], index_of[REGIONS_MAX * ENDPOINTS_MAX];
@@ -35,5 +37,7 @@ struct answer meridian_ask(struct meridian *m, const struct world *w, int asker)
 /* What is in force of a region and all of its endpoints: false where an endpoint has its own word. */
 bool meridian_region_avail(const struct meridian *m, const struct world *w, int region,
                            uint32_t *avail);
+/* What a region admits of guests: its word on the board. */
+uint32_t meridian_admits(const struct meridian *m, int region);
 /* A person's word, for the movement test: the region keeps this share. */
 void meridian_drain(struct meridian *m, const struct world *w, int region, uint32_t keep, int now);

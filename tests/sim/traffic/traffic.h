@@ -3,6 +3,7 @@
  *   world.c       regions with capacities, classes of clients, resolvers and their caches
  *   fault.c       what goes wrong and when; what a request or a probe meets at a time
  *   load.c        who asks when, where the requests go, which of them fail
+ *   room.c        what could be carried at best
  *   meridian.c    the real engine and the real steering, wired by src/signal
  *   peers.c       models of other rules, from their public documentation
  *   check.c       what must hold of Meridian after each second
@@ -136,6 +137,9 @@ struct run { /* one rule in one world */
     double load[REGIONS_MAX], home[REGIONS_MAX];
     double overload[REGIONS_MAX]; /* share of the requests that are too many */
     bool driven[REGIONS_MAX];
+    int over_since[REGIONS_MAX]; /* -1: it is not */
+    bool carried[REGIONS_MAX];   /* what would come to it at best can be carried */
+    uint64_t carried_of;         /* the state of the world for which that was found */
     struct reported reported[REGIONS_MAX];
     struct sums sums;
     uint64_t digest;
@@ -160,6 +164,9 @@ const char *fault_name(enum fault_kind kind);
 /* A probe of a region's endpoint now; lost: it is sent by the prober that faults concern. */
 bool probe_succeeds(struct run *r, struct rng *rng, int region, int endpoint, bool own_network,
                     bool *timed_out);
+/* Could the regions that work carry all demand, if everybody were sent where there is room? By region:
+ * false where even then there would be too much. */
+void room_find(struct run *r);
 void load_second(struct run *r);
 void run_rule(const struct world *w, const struct rule *rule, struct run *r);
 void run_fail(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

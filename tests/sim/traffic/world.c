@@ -79,10 +79,10 @@ static void add_asker(struct world *w, struct asker a)
 /* The resolvers of a class: some pass the client's network on, most obey TTLs. */
 static void draw_askers(struct world *w, struct rng *rng, int class)
 {
-    int resolvers = whole(rng, 3, 8), per = w->regions > 20 ? 4 : 12;
-    double part[8], sum = 0;
+    int resolvers = whole(rng, 8, 16), per = w->regions > 20 ? 4 : 8;
+    double part[16], sum = 0;
     for (int i = 0; i < resolvers; i++)
-        sum += part[i] = exp(between(rng, 0, 2));
+        sum += part[i] = exp(between(rng, 0, 1));
     for (int i = 0; i < resolvers; i++) {
         int networks = whole(rng, per / 2, per);
         double demand = w->class[class].demand * part[i] / sum;
