@@ -70,7 +70,8 @@ static void put_world(struct text *t, const struct world *w)
     put(t, "{\"zones\":[{\"name\":\"g.test\",\"ns\":[{\"name\":\"ns1.g.test\","
            "\"addresses\":[\"192.0.2.53\"]}]}],\"regions\":[");
     for (int i = 0; i < w->regions; i++)
-        put(t, "%s{\"name\":\"r%d\",\"capacity\":%.0f}", i ? "," : "", i, w->region[i].capacity);
+        put(t, "%s{\"name\":\"r%d\",\"capacity\":%.0f}", i ? "," : "", i,
+            w->capacities ? w->region[i].capacity : 0);
     put(t,
         "],\"probes\":[{\"name\":\"web\",\"type\":\"http\",\"interval\":\"%ds\","
         "\"timeout\":\"%ds\",\"fall\":3,\"rise\":2}],\"maps\":[{\"name\":\"m\",\"rules\":[",

@@ -1,6 +1,7 @@
 /* sim_traffic SEEDS [FIRST]          Meridian alone, every invariant on, each seed twice
  * sim_traffic --table SEEDS [FIRST]  Meridian and the peers side by side, as Markdown
  * sim_traffic --equal SEEDS [FIRST]  the same, and peers that probe as often as Meridian does
+ * sim_traffic --movement WORLDS [FIRST]  one of five regions fails: who moves, who is back
  * sim_traffic --show SEED            one seed's faults and Meridian's log */
 #include "meridian.h"
 
@@ -57,7 +58,9 @@ int main(int argc, char **argv)
 {
     bool option = argc > 1 && argv[1][0] == '-';
     if (argc < 2 + option || argc > 3 + option) {
-        fprintf(stderr, "usage: sim_traffic [--table | --equal] SEEDS [FIRST] | --show SEED\n");
+        fprintf(
+            stderr,
+            "usage: sim_traffic [--table | --equal | --movement] SEEDS [FIRST] | --show SEED\n");
         return 2;
     }
     uint64_t n = strtoull(argv[1 + option], NULL, 10);
@@ -68,5 +71,7 @@ int main(int argc, char **argv)
         return table_print(first, (int)n, true);
     if (option && strcmp(argv[1], "--show") == 0)
         return show(n);
+    if (option && strcmp(argv[1], "--movement") == 0)
+        return movement_test(first, (int)n);
     return run_seeds(first, n);
 }

@@ -7,6 +7,7 @@
  *   meridian.c    the real engine and the real steering, wired by src/signal
  *   peers.c       models of other rules, from their public documentation
  *   check.c       what must hold of Meridian after each second
+ *   movement.c    who moves when one region fails, and who is back afterwards
  *   table.c       rules side by side, as Markdown
  *
  * Time      whole seconds. World and faults come from the seed alone and are the same for every
@@ -86,7 +87,9 @@ struct world {
     uint64_t seed;
     int end_s;
     int regions, classes, askers, faults, networks;
-    bool fenced, weighted; /* weighted: regions are one group, chosen by weight */
+    bool fenced;
+    bool weighted;   /* regions are one group, chosen by weight */
+    bool capacities; /* they are configured */
     struct region region[REGIONS_MAX];
     struct class class[CLASSES_MAX];
     struct asker asker[ASKERS_MAX];
@@ -176,4 +179,5 @@ extern const struct rule rules_of_peers[];
 extern const int rules_of_peers_n;
 
 void check_second(struct run *r); /* of Meridian, when r->checked */
+int movement_test(uint64_t first, int worlds);
 int table_print(uint64_t first, int seeds, bool equal_intervals);

@@ -146,5 +146,6 @@ void world_draw(struct world *w, uint64_t seed)
     for (int i = 0; i < w->classes; i++)
         draw_askers(w, &rng, i);
     draw_capacities(w, &rng);
+    w->capacities = true;
     fault_draw(w, &rng);
 }
