@@ -40,8 +40,21 @@ static double demand(const struct run *r, const struct asker *a)
 }
 
 /* A region is driven over its capacity by steering where its own clients alone would not be too many and
- * all that there is could be carried, and nothing was done about it within two TTLs. */
-#define GRACE_S (2 * TTL_S)
+ * all that there is could be carried. */
+static void judge_load(struct run *r, int region)
+{
+    double load = r->load[region], capacity = r->w->region[region].capacity;
+    if (load <= capacity || r->home[region] > capacity || !r->carried[region])
+        return;
+    if (meridian_log && r->now % 10 == 0)
+        printf("%5d r%-3d over %.2f\n", r->now, region, load / capacity);
+    r->sums.over_s++;
+    r->sums.over_failed += load - capacity;
+    r->sums.over_regions += !r->driven[region];
+    r->driven[region] = true;
+    if (load / capacity > r->sums.over_peak)
+        r->sums.over_peak = load / capacity;
+}
 
 static void spread_load(struct run *r)
 {
@@ -57,21 +70,7 @@ static void spread_load(struct run *r)
     for (int i = 0; i < w->regions; i++) {
         double capacity = w->region[i].capacity;
         r->overload[i] = r->load[i] > capacity ? 1 - capacity / r->load[i] : 0;
-        if (r->load[i] <= capacity || r->home[i] > capacity || !r->carried[i]) {
-            r->over_since[i] = -1;
-            continue;
-        }
-        if (r->over_since[i] < 0)
-            r->over_since[i] = r->now;
-        if (r->now - r->over_since[i] < GRACE_S)
-            continue;
-        r->sums.over_s++;
-        if (meridian_log && r->now % 10 == 0)
-            printf("%5d r%-3d over %.2f\n", r->now, i, r->load[i] / capacity);
-        r->sums.over_regions += !r->driven[i];
-        r->driven[i] = true;
-        if (r->load[i] / capacity > r->sums.over_peak)
-            r->sums.over_peak = r->load[i] / capacity;
+        judge_load(r, i);
     }
 }
 

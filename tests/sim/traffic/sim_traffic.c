@@ -1,6 +1,6 @@
 /* sim_traffic SEEDS [FIRST]          Meridian alone, every invariant on, each seed twice
  * sim_traffic --table SEEDS [FIRST]  Meridian and the peers side by side, as Markdown
- * sim_traffic --equal SEEDS [FIRST]  the same, and peers that probe as often as Meridian does
+ * sim_traffic --marks SEEDS [FIRST]  the marks that the table has to meet
  * sim_traffic --movement WORLDS [FIRST]  one of five regions fails: who moves, who is back
  * sim_traffic --show SEED            one seed's faults and Meridian's log */
 #include "meridian.h"
@@ -60,15 +60,15 @@ int main(int argc, char **argv)
     if (argc < 2 + option || argc > 3 + option) {
         fprintf(
             stderr,
-            "usage: sim_traffic [--table | --equal | --movement] SEEDS [FIRST] | --show SEED\n");
+            "usage: sim_traffic [--table | --marks | --movement] SEEDS [FIRST] | --show SEED\n");
         return 2;
     }
     uint64_t n = strtoull(argv[1 + option], NULL, 10);
     uint64_t first = argc > 2 + option ? strtoull(argv[2 + option], NULL, 10) : 1;
     if (option && strcmp(argv[1], "--table") == 0)
-        return table_print(first, (int)n, false);
-    if (option && strcmp(argv[1], "--equal") == 0)
-        return table_print(first, (int)n, true);
+        return table_print(first, (int)n);
+    if (option && strcmp(argv[1], "--marks") == 0)
+        return table_marks(first, (int)n);
     if (option && strcmp(argv[1], "--show") == 0)
         return show(n);
     if (option && strcmp(argv[1], "--movement") == 0)

@@ -5,6 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RULES_MAX 10
+#define OF_BEST 0.5    /* requests failed, of the best peer's */
+#define OF_LARGEST 0.1 /* changes of answers, of the peer's that moves most */
+#define OVER_MOST 5e-4 /* requests that were too many for a region by steering, of all */
+
+struct table {
+    struct sums of[RULES_MAX];
+    int rules, bad;
+    double networks;
+};
+
+static const struct rule *rule_at(int k)
+{
+    return k ? &rules_of_peers[k - 1] : &rule_meridian;
+}
+
 static void add(struct sums *to, const struct sums *s)
 {
     to->requests += s->requests;
@@ -12,62 +28,96 @@ static void add(struct sums *to, const struct sums *s)
     for (int k = 0; k <= FAULT_KINDS; k++)
         to->failed_by[k] += s->failed_by[k];
     to->over_s += s->over_s;
+    to->over_failed += s->over_failed;
     to->over_peak = s->over_peak > to->over_peak ? s->over_peak : to->over_peak;
     to->over_regions += s->over_regions;
     to->flips += s->flips;
 }
 
-static void print_row(const struct rule *rule, const struct sums *s, double networks, int seeds)
+static bool measure(struct table *t, uint64_t first, int seeds)
 {
-    printf("| %s: %s | %.3f %% | %llu, %.0f min | %.2f | %.1f |\n", rule->name, rule->about,
-           100 * s->failed / s->requests, (unsigned long long)s->over_regions, s->over_s / 60,
-           s->over_peak, s->flips / networks);
-    (void)seeds;
-}
-
-static void print_kinds(const struct rule *rule, const struct sums *s)
-{
-    printf("| %s ", rule->name);
-    for (int k = 0; k <= FAULT_KINDS; k++)
-        printf("| %.1f ", s->failed_by[k] / 1e6);
-    printf("|\n");
-}
-
-int table_print(uint64_t first, int seeds, bool equal_intervals)
-{
-    enum { MOST = 10 };
     static struct world w;
     struct run *r = malloc(sizeof *r);
-    struct sums sums[MOST] = {0};
-    int rules = 1 + (equal_intervals ? rules_of_peers_n : 4), bad = 0;
-    double networks = 0;
     if (!r)
-        return 2;
+        return false;
+    t->rules = 1 + rules_of_peers_n;
     for (int i = 0; i < seeds; i++) {
         world_draw(&w, first + (uint64_t)i);
-        networks += w.networks;
-        for (int k = 0; k < rules; k++) {
-            run_rule(&w, k ? &rules_of_peers[k - 1] : &rule_meridian, r);
+        t->networks += w.networks;
+        for (int k = 0; k < t->rules; k++) {
+            run_rule(&w, rule_at(k), r);
             if (r->failure[0]) {
                 printf("SEED=%llu %s: %s\n", (unsigned long long)w.seed, r->rule->name, r->failure);
-                bad++;
+                t->bad++;
             }
-            add(&sums[k], &r->sums);
+            add(&t->of[k], &r->sums);
         }
     }
-    printf("| rule | requests failed | regions driven over capacity | at most | "
-           "changes of a network's answer |\n| --- | --- | --- | --- | --- |\n");
-    for (int k = 0; k < rules; k++)
-        print_row(k ? &rules_of_peers[k - 1] : &rule_meridian, &sums[k], networks, seeds);
-    printf("\n| failed, millions, by what began last ");
+    free(r);
+    return true;
+}
+
+static void print_rules(const struct table *t)
+{
+    printf("| rule | requests failed | driven over capacity: regions, minutes, requests too many, "
+           "highest load | changes of a network's answer |\n| --- | --- | --- | --- |\n");
+    for (int k = 0; k < t->rules; k++) {
+        const struct sums *s = &t->of[k];
+        printf("| %s: %s | %.3f %% | %llu, %.0f, %.4f %%, %.1f times | %.2f |\n", rule_at(k)->name,
+               rule_at(k)->about, 100 * s->failed / s->requests,
+               (unsigned long long)s->over_regions, s->over_s / 60,
+               100 * s->over_failed / s->requests, s->over_peak, s->flips / t->networks);
+    }
+}
+
+static void print_kinds(const struct table *t)
+{
+    printf("\n| requests failed, in 100,000, by what began last ");
     for (int k = 0; k <= FAULT_KINDS; k++)
         printf("| %s ", fault_name((enum fault_kind)k));
     printf("|\n| --- ");
     for (int k = 0; k <= FAULT_KINDS; k++)
         printf("| --- ");
     printf("|\n");
-    for (int k = 0; k < rules; k++)
-        print_kinds(k ? &rules_of_peers[k - 1] : &rule_meridian, &sums[k]);
-    free(r);
-    return bad ? 1 : 0;
+    for (int k = 0; k < t->rules; k++) {
+        printf("| %s ", rule_at(k)->name);
+        for (int i = 0; i <= FAULT_KINDS; i++)
+            printf("| %.1f ", 1e5 * t->of[k].failed_by[i] / t->of[k].requests);
+        printf("|\n");
+    }
+}
+
+int table_print(uint64_t first, int seeds)
+{
+    struct table t = {.bad = 0};
+    if (!measure(&t, first, seeds))
+        return 2;
+    print_rules(&t);
+    print_kinds(&t);
+    return t.bad != 0;
+}
+
+static bool holds(bool is, const char *what, double meridian, double mark)
+{
+    printf("%s: %.5g, at most %.5g%s\n", what, meridian, mark, is ? "" : ": FAILS");
+    return is;
+}
+
+int table_marks(uint64_t first, int seeds)
+{
+    struct table t = {.bad = 0};
+    if (!measure(&t, first, seeds))
+        return 2;
+    const struct sums *us = &t.of[0];
+    double best = t.of[1].failed, flips = 0;
+    for (int k = 1; k < t.rules; k++) {
+        best = t.of[k].failed < best ? t.of[k].failed : best;
+        flips = t.of[k].flips > flips ? t.of[k].flips : flips;
+    }
+    bool good = holds(us->failed <= OF_BEST * best, "requests failed", us->failed, OF_BEST * best);
+    good &=
+        holds(us->flips <= OF_LARGEST * flips, "changes of answers", us->flips, OF_LARGEST * flips);
+    good &= holds(us->over_failed <= OVER_MOST * us->requests, "requests too many by steering",
+                  us->over_failed, OVER_MOST * us->requests);
+    return t.bad || !good;
 }

@@ -122,6 +122,7 @@ struct sums {
     double requests, failed;
     double failed_by[FAULT_KINDS + 1]; /* by what was wrong at the time; the last: nothing */
     double over_s;                     /* seconds in which a region had too much load by steering */
+    double over_failed;                /* requests that were too many then */
     double over_peak;      /* the largest load of these, as a multiple of the capacity */
     uint64_t over_regions; /* regions driven over their capacity, each once a seed */
     double flips;          /* client networks whose answer changed region */
@@ -140,9 +141,8 @@ struct run { /* one rule in one world */
     double load[REGIONS_MAX], home[REGIONS_MAX];
     double overload[REGIONS_MAX]; /* share of the requests that are too many */
     bool driven[REGIONS_MAX];
-    int over_since[REGIONS_MAX]; /* -1: it is not */
-    bool carried[REGIONS_MAX];   /* what would come to it at best can be carried */
-    uint64_t carried_of;         /* the state of the world for which that was found */
+    bool carried[REGIONS_MAX]; /* what would come to it at best can be carried */
+    uint64_t carried_of;       /* the state of the world for which that was found */
     struct reported reported[REGIONS_MAX];
     struct sums sums;
     uint64_t digest;
@@ -180,4 +180,5 @@ extern const int rules_of_peers_n;
 
 void check_second(struct run *r); /* of Meridian, when r->checked */
 int movement_test(uint64_t first, int worlds);
-int table_print(uint64_t first, int seeds, bool equal_intervals);
+int table_print(uint64_t first, int seeds);
+int table_marks(uint64_t first, int seeds);

@@ -134,6 +134,23 @@ static void draw_capacities(struct world *w, struct rng *rng)
         w->region[i].capacity = floor(w->region[i].capacity * (need > 1 ? need : 1));
 }
 
+/* A fence is wide enough for the loss of any one of the regions in it, too. */
+static void widen_fence(const struct world *w, struct class *c)
+{
+    for (; c->order_n < w->regions; c->order_n++) {
+        double all = 0, largest = 0, demand = 0;
+        for (int i = 0; i < c->order_n; i++) {
+            const struct region *r = &w->region[c->order[i]];
+            all += r->capacity;
+            largest = r->capacity > largest ? r->capacity : largest;
+            for (int k = 0; k < w->classes; k++)
+                demand += w->class[k].home == c->order[i] ? w->class[k].demand : 0;
+        }
+        if (all - largest >= 1.15 * demand)
+            return;
+    }
+}
+
 void world_draw(struct world *w, uint64_t seed)
 {
     struct rng rng;
@@ -146,6 +163,9 @@ void world_draw(struct world *w, uint64_t seed)
     for (int i = 0; i < w->classes; i++)
         draw_askers(w, &rng, i);
     draw_capacities(w, &rng);
+    for (int i = 0; i < w->classes; i++)
+        if (w->class[i].fenced)
+            widen_fence(w, &w->class[i]);
     w->capacities = true;
     fault_draw(w, &rng);
 }
