@@ -50,7 +50,8 @@ enum rule {
     RULE_PROBE,
     RULE_LOAD,
     RULE_REPORT,
-    RULE_MAX_MOVE
+    RULE_MAX_MOVE,
+    RULE_OVERLOAD
 };
 
 /* Why a move up has to wait. */
@@ -205,6 +206,7 @@ struct region {
     uint32_t order; /* 1-based; 0 none */
     struct held held;
     bool guests;               /* that can be sent elsewhere */
+    bool crowded;              /* nobody else has room for its clients */
     uint32_t keep;             /* load does not shed below */
     int64_t guests_until_ms;   /* when the last of them were told to go; NEVER_MS never */
     uint32_t zero_n, judged_n; /* of the sites that are probed */

@@ -13,7 +13,7 @@ const char *health__rule_name(uint8_t rule)
     static const char *const names[] = {
         "none",    "fall",     "rise",  "degrade",     "panic",        "region",
         "ramp",    "override", "until", "min-regions", "min-capacity", "hold",
-        "witness", "probe",    "load",  "report",      "max-move"};
+        "witness", "probe",    "load",  "report",      "max-move", "overload"};
     return names[rule];
 }
 

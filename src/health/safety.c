@@ -1,6 +1,11 @@
 /* safety: what a gradual move (error rate, load, reports) must leave: --min-regions of the service,
  * and --min-capacity of its full weight. A fall, panic included, and a person's word are not asked.
  *
+ * Where all that a region's clients could go to is full (signal/capacity.h), a gradual move of the
+ * region or of what is in it stops where it is: everyone who went would cost another one his answer, and
+ * the errors of regions that have too much to do would push their clients around in a circle. Only what
+ * fails altogether, and not for too much load, goes to 0.
+ *
  * A move is judged for every service that it touches: an endpoint's and a site's touch one, a
  * region's all that are in it, and the one that allows least binds. How fast it may go is budget.c's
  * matter. Costs one step per endpoint of
@@ -109,11 +114,37 @@ static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item,
     return high;
 }
 
+static uint32_t region_at(const struct health *h, uint32_t item)
+{
+    uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n;
+    return item < e_n         ? health__region_of(h, item)
+           : item < e_n + s_n ? h->cfg.site[item - e_n].region
+                              : item - e_n - s_n;
+}
+
+void health_region_crowded(struct health *h, uint32_t region, bool crowded)
+{
+    h->region[region].crowded = crowded;
+}
+
+/* Errors of a region that has more load than capacity may well come of that, however many they are. */
+static bool crowded(const struct health *h, uint32_t region, uint32_t want)
+{
+    double utilisation;
+    int64_t at_ms;
+    return h->region[region].crowded &&
+           (want > 0 || (health_region_load(h, region, &utilisation, &at_ms) && utilisation > 1));
+}
+
 uint32_t health__safety_limit(const struct health *h, uint32_t item, uint32_t now, uint32_t want,
                               struct safety_by *by)
 {
     uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n, service = HEALTH_NONE;
     *by = (struct safety_by){.rule = RULE_NONE, .gradual = true, .service = HEALTH_NONE};
+    if (crowded(h, region_at(h, item), want)) {
+        by->rule = RULE_OVERLOAD;
+        return now;
+    }
     if (item < e_n + s_n) {
         uint32_t site = item < e_n ? health__site_of(h, item) : item - e_n;
         service = h->cfg.site[site].service;
@@ -155,7 +186,6 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
         return;
     held->by = by->rule;
     held->would = want;
-    const struct health_service_config *s = &h->cfg.service[by->service];
     uint32_t shown = distance(limited, m->avail) >= h->cfg.dead_band ? limited : m->avail;
     uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n;
     struct place at = item < e_n         ? health__place_endpoint(h, item)
@@ -163,13 +193,17 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
                                          : health__place_region(item - e_n - s_n);
     const char *address = item < e_n ? h->cfg.endpoint[item].address : "";
     char rule[48], service[80] = "";
-    if (by->rule == RULE_MIN_REGIONS)
+    const struct health_service_config *s =
+        by->service == HEALTH_NONE ? NULL : &h->cfg.service[by->service];
+    if (!s)
+        snprintf(rule, sizeof rule, "%s", health__rule_name(by->rule));
+    else if (by->rule == RULE_MIN_REGIONS)
         snprintf(rule, sizeof rule, "min-regions(%u)", s->min_regions);
     else if (by->rule == RULE_MAX_MOVE)
         snprintf(rule, sizeof rule, "max-move(%.0f%%/min)", 100 * s->max_move);
     else
         snprintf(rule, sizeof rule, "min-capacity(%.0f%%)", 100 * s->min_capacity);
-    if (item >= e_n + s_n)
+    if (s && item >= e_n + s_n)
         snprintf(service, sizeof service, " service=%.60s", s->name);
     struct health_event *e = health__event(
         h, HEALTH_EVENT_HOLD, LOG_NOTICE, at, by->rule, "%s%shold %.2f would=%.2f blocked-by=%s%s",

@@ -13,7 +13,8 @@
 #define KNOWN_FROM 0.3 /* of its own clients have to be at home for a first estimate */
 #define FOLLOW_TTL_S_MAX 300
 #define FOLLOW_TTL_PARTS 3.0 /* after a TTL 95 % have followed */
-#define SOME 0.01 /* of the capacity: fewer guests, or less overload, than this is none */
+#define SOME 0.01         /* of the capacity: fewer guests, or less overload, than this is none */
+#define CROWDED_UNTIL 0.9 /* of the capacity */
 #define EVENTS_CAP (R + 1)
 
 struct flow { /* clients of one class that are at home in one region */
@@ -56,6 +57,7 @@ struct signal_capacity {
     bool followed, active;
     int64_t looked_ms;
     double level_said;
+    bool crowded[R]; /* nobody has room for those who live there */
 
     struct health_event event[EVENTS_CAP];
     size_t events_n;
@@ -562,10 +564,30 @@ static bool publish(struct signal_capacity *c, int64_t wall_ms)
     return changed;
 }
 
+/* Has nobody room for those who live in a region? For each of its flows, all that is open is as full as
+ * it can be. Once so, it is until a tenth is free again. */
+static void find_crowded(struct signal_capacity *c)
+{
+    bool roomy[R] = {false};
+    for (uint32_t i = 0; i < c->flows_n; i++) {
+        const struct fill_flow *f = &c->fill[i];
+        double most = c->crowded[c->flow[i].region] ? CROWDED_UNTIL : 1;
+        for (uint16_t k = 0; f->demand > 0 && k < f->row_n; k++) {
+            const struct fill_unit *u = &f->unit[f->row[k] & STEER_UNIT];
+            bool room =
+                c->region[u->region].capacity <= 0 || c->planned.level[u->region] * c->aim <= most;
+            roomy[c->flow[i].region] |= u->open > 0 && u->weight > 0 && room;
+        }
+    }
+    for (uint32_t r = 0; r < c->s->regions_n; r++)
+        c->crowded[r] = c->active && !roomy[r];
+}
+
 /* Guests leave before a region sheds its own clients; in overload none sheds below what an even
  * level leaves it, or all of them would shed in turn. */
-static void tell_engine(const struct signal_capacity *c, struct health *h)
+static void tell_engine(struct signal_capacity *c, struct health *h)
 {
+    find_crowded(c);
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
         double own = c->of[r].demand * c->to[r][r], floor = 0, demand = c->of[r].demand;
         bool guests = c->active && c->admit[0][r] + c->admit[1][r] > 0 &&
@@ -574,6 +596,7 @@ static void tell_engine(const struct signal_capacity *c, struct health *h)
             demand = c->of[r].reported / c->follow[r][r]; /* the estimate is smoothed */
         if (c->active && c->planned.level[r] > 1 + SOME && demand > 0)
             floor = c->region[r].capacity * c->planned.level[r] / demand;
+        health_region_crowded(h, r, c->crowded[r]);
         health_region_carries(h, r, guests, avail_from_double(floor < 1 ? floor : 1));
     }
 }

@@ -282,6 +282,9 @@ bool health_region_load(const struct health *h, uint32_t region, double *utilisa
  * it sheds none of its own yet, and not before the hold once they are told to go. keep: load does not
  * make it shed below this. Not kept over a new configuration: to be said again. */
 void health_region_carries(struct health *h, uint32_t region, bool guests, uint32_t keep);
+/* All that its clients could go to is full: errors and load take it no further down, save to 0
+ * where it has no more load than it can carry. */
+void health_region_crowded(struct health *h, uint32_t region, bool crowded);
 
 /* State that survives a restart: what health_save gives, keyed by text, health_restore takes back on a
  * fresh engine, in any order, before the first sample. Orders are not in it: give them again. Restored availabilities serve until fresh evidence says otherwise. */
