@@ -131,7 +131,18 @@ static uint32_t take_order(struct health *h, const struct health *old, uint32_t 
         return 0;
     uint32_t n = health__order_new(h);
     h->order[n] = old->order[slot];
+    h->order[n].next = 0;
     return n;
+}
+
+static void take_planned(struct health *h, const struct health *old, struct region *r,
+                         uint32_t slot)
+{
+    for (uint32_t *at = &r->planned; slot; slot = old->order[slot].next) {
+        *at = take_order(h, old, slot);
+        at = &h->order[*at].next;
+        h->planned_n++;
+    }
 }
 
 static bool samples_fit(const struct judged *a, const struct judged *b)
@@ -253,6 +264,7 @@ static void adopt_region(struct health *h, const struct health *old, uint32_t re
     uint32_t first = h->cfg.endpoints_n + h->cfg.sites_n;
     health__reports_adopt(h, first + r, old, old->cfg.endpoints_n + old->cfg.sites_n + region);
     h->region[r].order = take_order(h, old, from->order);
+    take_planned(h, old, &h->region[r], from->planned);
     h->region[r].note = take_note(h, old, from->note);
 }
 

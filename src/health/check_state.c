@@ -61,7 +61,7 @@ static const char *check_site(const struct health *h, const struct judged *j)
 
 static const char *check_regions(const struct health *h)
 {
-    uint32_t listed = 0, ready = 0, asked = 0;
+    uint32_t listed = 0, ready = 0, asked = 0, planned = 0;
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         const struct region *r = &h->region[i];
         uint32_t zero = 0;
@@ -74,6 +74,13 @@ static const char *check_regions(const struct health *h)
             MUST(health__region_of(h, h->probed[e - 1].endpoint) == i);
             listed++;
             ready += h->probed[e - 1].ready;
+        }
+        for (uint32_t o = r->planned; o; o = h->order[o].next) {
+            MUST(h->order[o].maintenance && h->order[o].cap <= AVAIL_FULL);
+            MUST(h->timer_pos[h->cfg.endpoints_n + h->cfg.sites_n + i] ||
+                 (h->order[o].state != HEALTH_AUTO &&
+                  h->now_ms >= h->order[o].start_ms + h->order[o].over_ms));
+            planned++;
         }
         MUST(zero == r->zero_n);
         asked += r->witnesses_asked_n;
@@ -88,6 +95,7 @@ static const char *check_regions(const struct health *h)
     }
     MUST(listed == h->unwitnessed_n && flagged == listed && ready == h->ready_n);
     MUST(asked == 0);
+    MUST(planned == h->planned_n);
     MUST(!h->isolated || h->ready_n > 0);
     return NULL;
 }

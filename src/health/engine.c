@@ -128,7 +128,7 @@ static bool allocate(struct health *h)
     h->dirty = ARENA_ARRAY(a, uint8_t, e + s + r + v);
     h->changed = ARENA_ARRAY(a, uint32_t, e + s + r + v);
     /* Reserved for the worst case; a page that is never used is never touched. */
-    h->orders_cap = (uint32_t)(e + r + 1);
+    h->orders_cap = (uint32_t)(e + r + 1 + HEALTH_MAINTENANCE_MAX);
     h->order = ARENA_ARRAY(a, struct order, h->orders_cap);
     h->sources_cap = SOURCES_MAX + 1;
     h->source = ARENA_ARRAY(a, struct source, h->sources_cap);

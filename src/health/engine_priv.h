@@ -51,7 +51,8 @@ enum rule {
     RULE_LOAD,
     RULE_REPORT,
     RULE_MAX_MOVE,
-    RULE_OVERLOAD
+    RULE_OVERLOAD,
+    RULE_MAINTENANCE
 };
 
 /* Why a move up has to wait. */
@@ -189,13 +190,14 @@ struct judged { /* a site with at least one probed endpoint, or (silent) one tha
     uint32_t note;
 };
 
-struct order {     /* a person's word on an endpoint or region */
-    uint8_t state; /* HEALTH_AUTO only while it is on its way back */
+struct order {            /* a person's word on an endpoint or region, or a window's on a region */
+    uint8_t state;        /* HEALTH_AUTO only while it is on its way back */
+    uint32_t maintenance; /* the window's id; 0: a person's */
     uint32_t from, to;
     uint32_t cap; /* what it allows now */
     int64_t start_ms, over_ms;
     int64_t until_wall_ms, since_wall_ms;
-    uint32_t next_free;
+    uint32_t next; /* free, or of the region's windows; 0 none */
     char author[40], reason[80];
 };
 
@@ -203,7 +205,8 @@ struct region {
     struct mover m;
     struct outage out;
     struct mover_rules rules;
-    uint32_t order; /* 1-based; 0 none */
+    uint32_t order;   /* a person's; 1-based; 0 none */
+    uint32_t planned; /* the windows' orders that are in force, linked by next */
     struct held held;
     bool guests;               /* that can be sent elsewhere */
     bool crowded;              /* nobody else has room for its clients */
@@ -211,7 +214,7 @@ struct region {
     int64_t guests_until_ms;   /* when the last of them were told to go; NEVER_MS never */
     uint32_t zero_n, judged_n; /* of the sites that are probed */
     bool moving;
-    int64_t ttl_ms_max;
+    int64_t ttl_ms_max, ttl_moving_ms_max;
     uint32_t probed_n;
     uint32_t unwitnessed; /* head of the list, 1-based */
     uint32_t last_ok;     /* probed, 1-based: the best witness it has */
@@ -223,6 +226,10 @@ struct region {
 struct latest { /* the newest of something, and the newest elsewhere */
     uint32_t region[2];
     int64_t at_ms[2];
+};
+
+struct place { /* what an event is about */
+    uint32_t service, region, endpoint;
 };
 
 struct health {
@@ -249,7 +256,7 @@ struct health {
     uint32_t sources_top, sources_used, sources_free, sources_cap;
 
     struct order *order; /* 0 unused */
-    uint32_t orders_used, orders_free, orders_cap;
+    uint32_t orders_used, orders_free, orders_cap, planned_n;
     char (*note)[HEALTH_TEXT_MAX]; /* why, from an earlier life; 0 unused */
     uint32_t notes_used;
 
@@ -310,11 +317,6 @@ static inline struct judged *health__judged(const struct health *h, uint32_t sit
 static inline const struct order *health__endpoint_order(const struct health *h, uint32_t endpoint)
 {
     uint32_t i = h->order_of[endpoint];
-    return i ? &h->order[i] : NULL;
-}
-static inline const struct order *health__region_order(const struct health *h, uint32_t region)
-{
-    uint32_t i = h->region[region].order;
     return i ? &h->order[i] : NULL;
 }
 
@@ -425,10 +427,23 @@ void health__region_rules(struct health *h, uint32_t region);
 /* order.c */
 void health__order_tick_endpoint(struct health *h, uint32_t endpoint);
 void health__order_tick_region(struct health *h, uint32_t region);
-bool health__order_moving(const struct order *o, int64_t now_ms);
+/* The word that is in force on a region: a person's, else the window's that allows least. */
+const struct order *health__region_order(const struct health *h, uint32_t region);
+bool health__region_order_moving(const struct health *h, uint32_t region);
 /* The earlier of *due_ms and when the order has to be looked at. */
 void health__order_due(const struct health *h, const struct order *o, int64_t *due_ms);
+void health__region_order_due(const struct health *h, uint32_t region, int64_t *due_ms);
 uint32_t health__order_new(struct health *h);
+void health__order_free(struct health *h, uint32_t *slot);
+void health__order_step(struct order *o, int64_t now_ms); /* cap becomes what it allows now */
+/* After the words of a region changed. was: the state that was in force. */
+void health__region_order_follow(struct health *h, uint32_t region, uint8_t was);
+/* Says that what the region's words allow has changed. */
+void health__order_say_step(struct health *h, struct place at, uint32_t before, uint32_t after);
+
+/* maintenance.c */
+void health__maintenance_drop(struct health *h, uint32_t region, const char *author);
+void health__maintenance_arrived(struct health *h, uint32_t region); /* frees what is back */
 
 /* queue.c: words, changes, actions */
 uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint);
@@ -442,6 +457,7 @@ void health__endpoint_publish(struct health *h, uint32_t endpoint);
 void health__site_publish(struct health *h, uint32_t site);
 void health__region_publish(struct health *h, uint32_t region);
 void health__service_publish(struct health *h, uint32_t service);
+uint32_t health__service_ttl_moving_s(const struct health_service_config *s);
 void health__moving_set(struct health *h, bool *flag, bool moving, uint32_t service);
 void health__action(struct health *h, struct probed *p, int64_t at_ms);
 
@@ -452,9 +468,6 @@ void health__timer_set(struct health *h, uint32_t item, int64_t due_ms);
 const char *health__rule_name(uint8_t rule);
 const char *health__observed_name(uint8_t observed);
 const char *health__override_name(uint8_t state);
-struct place {
-    uint32_t service, region, endpoint;
-};
 struct place health__place_endpoint(const struct health *h, uint32_t endpoint);
 struct place health__place_site(const struct health *h, uint32_t site);
 struct place health__place_region(uint32_t region);

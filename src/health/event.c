@@ -13,7 +13,8 @@ const char *health__rule_name(uint8_t rule)
     static const char *const names[] = {
         "none",    "fall",     "rise",  "degrade",     "panic",        "region",
         "ramp",    "override", "until", "min-regions", "min-capacity", "hold",
-        "witness", "probe",    "load",  "report",      "max-move", "overload"};
+        "witness", "probe",    "load",  "report",      "max-move",     "overload",
+        "maintenance"};
     return names[rule];
 }
 
@@ -86,7 +87,7 @@ struct health_event *health__event(struct health *h, enum health_event_kind kind
     va_start(ap, fmt);
     vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
-    if (rule == RULE_OVERRIDE && kind == HEALTH_EVENT_OVERRIDE)
+    if ((rule == RULE_OVERRIDE || rule == RULE_MAINTENANCE) && kind == HEALTH_EVENT_OVERRIDE)
         return e; /* a person's text is not searched */
     e->cause = value_of(e->text, " cause=\"", "\"");
     e->effect = value_of(e->text, " effect=\"", "\"");

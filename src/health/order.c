@@ -14,7 +14,10 @@
  *   → none                tick, with its event when it ended by itself
  *
  * A drain over a time is planned: the TTL is lowered when the order comes, and the move begins one
- * full TTL (the region's largest) later, so that clients follow it. */
+ * full TTL (the region's largest) later, so that clients follow it.
+ *
+ * A region may also have orders of maintenance windows (maintenance.c). A person's word beats them;
+ * among them the one that allows least is in force, and one on its way back allows what it allows. */
 #include "engine_priv.h"
 
 #include "base/clock.h"
@@ -28,24 +31,61 @@ uint32_t health__order_new(struct health *h)
 {
     uint32_t slot = h->orders_free;
     if (slot)
-        h->orders_free = h->order[slot].next_free;
+        h->orders_free = h->order[slot].next;
     else
         slot = ++h->orders_used;
-    CHECK(slot < h->orders_cap); /* one for each endpoint and region */
+    CHECK(slot < h->orders_cap); /* one for each endpoint and region, and the windows */
     memset(&h->order[slot], 0, sizeof h->order[slot]);
     return slot;
 }
 
-static void release(struct health *h, uint32_t *slot)
+void health__order_free(struct health *h, uint32_t *slot)
 {
-    h->order[*slot].next_free = h->orders_free;
-    h->orders_free = *slot;
+    uint32_t free = *slot;
     *slot = 0;
+    h->order[free].next = h->orders_free;
+    h->orders_free = free;
 }
 
-bool health__order_moving(const struct order *o, int64_t now_ms)
+static bool is_moving(const struct order *o, int64_t now_ms)
 {
-    return o && o->over_ms && now_ms < o->start_ms + o->over_ms;
+    return (o->over_ms || o->maintenance) && now_ms < o->start_ms + o->over_ms;
+}
+
+static bool allows_less(const struct order *a, const struct order *b)
+{
+    if ((a->state == HEALTH_DOWN) != (b->state == HEALTH_DOWN))
+        return a->state == HEALTH_DOWN;
+    if (a->cap != b->cap)
+        return a->cap < b->cap;
+    if (a->to != b->to) /* the one that will */
+        return a->to < b->to;
+    return a->until_wall_ms > b->until_wall_ms;
+}
+
+const struct order *health__region_order(const struct health *h, uint32_t region)
+{
+    const struct region *r = &h->region[region];
+    const struct order *least = r->order ? &h->order[r->order] : NULL;
+    if (least && least->state != HEALTH_AUTO)
+        return least;
+    for (uint32_t i = r->planned; i; i = h->order[i].next)
+        if (!least || allows_less(&h->order[i], least))
+            least = &h->order[i];
+    return least;
+}
+
+/* What moves below a person's word moves nothing. */
+bool health__region_order_moving(const struct health *h, uint32_t region)
+{
+    const struct region *r = &h->region[region];
+    const struct order *o = r->order ? &h->order[r->order] : NULL;
+    bool moving = o && is_moving(o, h->now_ms);
+    if (o && o->state != HEALTH_AUTO)
+        return moving;
+    for (uint32_t i = r->planned; i && !moving; i = h->order[i].next)
+        moving = is_moving(&h->order[i], h->now_ms);
+    return moving;
 }
 
 static int64_t step_ms(const struct order *o)
@@ -57,12 +97,25 @@ static int64_t step_ms(const struct order *o)
 static void step(struct order *o, int64_t now_ms)
 {
     int64_t t = now_ms - o->start_ms;
-    if (!o->over_ms || t >= o->over_ms) {
+    if (t >= o->over_ms) {
         o->cap = o->to;
         return;
     }
     t = t < 0 ? 0 : t - t % step_ms(o);
-    o->cap = (uint32_t)((int64_t)o->from + ((int64_t)o->to - (int64_t)o->from) * t / o->over_ms);
+    o->cap = o->from;
+    if (t)
+        o->cap =
+            (uint32_t)((int64_t)o->from + ((int64_t)o->to - (int64_t)o->from) * t / o->over_ms);
+}
+
+void health__order_step(struct order *o, int64_t now_ms)
+{
+    if (o->state == HEALTH_UP)
+        o->cap = AVAIL_FULL;
+    else if (o->state == HEALTH_DOWN)
+        o->cap = AVAIL_NONE;
+    else
+        step(o, now_ms);
 }
 
 void health__order_due(const struct health *h, const struct order *o, int64_t *due_ms)
@@ -70,7 +123,7 @@ void health__order_due(const struct health *h, const struct order *o, int64_t *d
     if (!o)
         return;
     int64_t due = NEVER_MS;
-    if (health__order_moving(o, h->now_ms)) {
+    if (is_moving(o, h->now_ms)) {
         int64_t t = h->now_ms - o->start_ms, every = step_ms(o);
         due = t < 0 ? o->start_ms : o->start_ms + (t / every + 1) * every;
         if (due > o->start_ms + o->over_ms)
@@ -82,7 +135,7 @@ void health__order_due(const struct health *h, const struct order *o, int64_t *d
     } else if (o->state == HEALTH_AUTO) {
         due = h->now_ms;
     }
-    if (o->until_wall_ms) {
+    if (o->until_wall_ms && !o->maintenance) { /* a window is ended by its keeper */
         int64_t left = o->until_wall_ms - h->wall_ms;
         left = left < 0 ? 0 : left > UNTIL_LOOK_MS ? UNTIL_LOOK_MS : left;
         if (h->now_ms + left < due)
@@ -90,6 +143,15 @@ void health__order_due(const struct health *h, const struct order *o, int64_t *d
     }
     if (due < *due_ms)
         *due_ms = due;
+}
+
+void health__region_order_due(const struct health *h, uint32_t region, int64_t *due_ms)
+{
+    const struct region *r = &h->region[region];
+    if (r->order)
+        health__order_due(h, &h->order[r->order], due_ms);
+    for (uint32_t i = r->planned; i; i = h->order[i].next)
+        health__order_due(h, &h->order[i], due_ms);
 }
 
 /* A word of the region that says `up` covers the words of all that is in it. */
@@ -116,7 +178,7 @@ static void follow_endpoint(struct health *h, uint32_t endpoint)
 
 /* Below a region only `up` is seen, where it comes and where it goes: without it the region's own
  * word is all that changes, whatever the number of services. */
-static void follow_region(struct health *h, uint32_t region, uint8_t was)
+void health__region_order_follow(struct health *h, uint32_t region, uint8_t was)
 {
     const struct order *o = health__region_order(h, region);
     if (was == HEALTH_UP || (o && o->state == HEALTH_UP))
@@ -145,34 +207,23 @@ static void say_given(struct health *h, struct place at, uint8_t was, const stru
     health__event_moves(e, before, after);
     e->was = health__override_name(was);
     e->is = health__override_name((uint8_t)o->state);
-    if (slot && health__order_moving(&h->order[slot], h->now_ms))
+    if (slot && is_moving(&h->order[slot], h->now_ms))
         e->moving_ms = h->order[slot].start_ms + h->order[slot].over_ms - h->now_ms;
     size_t len = strlen(e->text), reason = o->reason ? strnlen(o->reason, 79) : 0;
     if (reason && len > reason + 1 && e->text[len - 1] == '"') /* not cut off */
         e->cause = (struct health_span){(uint16_t)(len - reason - 1), (uint16_t)reason};
 }
 
-/* What it allows at this moment, whatever it says. */
-static uint32_t cap_now(struct order *o, int64_t now_ms)
+/* cap is what the words allowed before this one. */
+static void give(struct health *h, uint32_t *slot, const struct health_order *o, int64_t lead_ms,
+                 uint32_t cap)
 {
-    if (!o || o->state == HEALTH_UP)
-        return AVAIL_FULL;
-    if (o->state == HEALTH_DOWN)
-        return AVAIL_NONE;
-    step(o, now_ms);
-    return o->cap;
-}
-
-static uint8_t give(struct health *h, uint32_t *slot, const struct health_order *o, int64_t lead_ms)
-{
-    uint32_t cap = cap_now(*slot ? &h->order[*slot] : NULL, h->now_ms);
-    uint8_t was = *slot ? h->order[*slot].state : HEALTH_AUTO;
     int64_t over_ms = o->over_ms > 0 ? o->over_ms : 0;
     int64_t elapsed_ms = o->elapsed_ms > 0 ? o->elapsed_ms : 0;
     if (o->state == HEALTH_AUTO && (!over_ms || cap == AVAIL_FULL)) {
         if (*slot)
-            release(h, slot);
-        return was;
+            health__order_free(h, slot);
+        return;
     }
     if (!*slot)
         *slot = health__order_new(h);
@@ -193,7 +244,14 @@ static uint8_t give(struct health *h, uint32_t *slot, const struct health_order 
     snprintf(n->author, sizeof n->author, "%s", o->author ? o->author : "");
     snprintf(n->reason, sizeof n->reason, "%s", o->reason ? o->reason : "");
     step(n, h->now_ms);
-    return was;
+}
+
+static void step_all(struct health *h, struct region *r)
+{
+    if (r->order)
+        health__order_step(&h->order[r->order], h->now_ms);
+    for (uint32_t i = r->planned; i; i = h->order[i].next)
+        health__order_step(&h->order[i], h->now_ms);
 }
 
 void health_order_region(struct health *h, uint32_t region, const struct health_order *o,
@@ -203,10 +261,16 @@ void health_order_region(struct health *h, uint32_t region, const struct health_
     if (region >= h->cfg.regions_n)
         return;
     uint32_t before = h->region_word[region] & HEALTH_WORD_AVAIL;
-    uint8_t was = give(h, &h->region[region].order, o, h->region[region].ttl_ms_max);
+    step_all(h, &h->region[region]);
+    const struct order *now = health__region_order(h, region);
+    uint8_t was = now ? now->state : HEALTH_AUTO;
+    uint32_t cap = now ? now->cap : AVAIL_FULL;
+    if (o->state == HEALTH_AUTO) /* whoever said it */
+        health__maintenance_drop(h, region, o->author);
+    give(h, &h->region[region].order, o, h->region[region].ttl_ms_max, cap);
     say_given(h, health__place_region(region), was, o, h->region[region].order, before,
               health__region_word_now(h, region) & HEALTH_WORD_AVAIL);
-    follow_region(h, region, was);
+    health__region_order_follow(h, region, was);
 }
 
 void health_order_endpoint(struct health *h, uint32_t endpoint, const struct health_order *o,
@@ -216,8 +280,13 @@ void health_order_endpoint(struct health *h, uint32_t endpoint, const struct hea
     if (endpoint >= h->cfg.endpoints_n)
         return;
     uint32_t before = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
-    uint8_t was = give(h, &h->order_of[endpoint], o,
-                       (int64_t)h->cfg.service[health__service_of(h, endpoint)].ttl_s * 1000);
+    struct order *now = h->order_of[endpoint] ? &h->order[h->order_of[endpoint]] : NULL;
+    if (now)
+        health__order_step(now, h->now_ms);
+    uint8_t was = now ? now->state : HEALTH_AUTO;
+    give(h, &h->order_of[endpoint], o,
+         (int64_t)h->cfg.service[health__service_of(h, endpoint)].ttl_s * 1000,
+         now ? now->cap : AVAIL_FULL);
     say_given(h, health__place_endpoint(h, endpoint), was, o, h->order_of[endpoint], before,
               health__endpoint_word_now(h, endpoint) & HEALTH_WORD_AVAIL);
     follow_endpoint(h, endpoint);
@@ -226,29 +295,32 @@ void health_order_endpoint(struct health *h, uint32_t endpoint, const struct hea
 /* Ended by its time, or arrived on its way back: true, and the slot is free. */
 static bool ended(struct health *h, uint32_t *slot, struct place at)
 {
-    struct order *o = &h->order[*slot];
-    if (o->until_wall_ms && h->wall_ms >= o->until_wall_ms) {
+    struct order o = h->order[*slot];
+    if (o.until_wall_ms && h->wall_ms >= o.until_wall_ms) {
         char text[TIME_TEXT_MAX];
         const char *address =
             at.endpoint == HEALTH_NONE ? "" : h->cfg.endpoint[at.endpoint].address;
+        health__order_free(h, slot);
+        const struct order *next =
+            at.endpoint == HEALTH_NONE ? health__region_order(h, at.region) : NULL;
         struct health_event *e =
             health__event(h, HEALTH_EVENT_OVERRIDE, LOG_NOTICE, at, RULE_UNTIL,
-                          "%s%sstate %s -> auto rule=until cause=\"%s has come\" author=%s",
-                          address, *address ? " " : "", health__override_name(o->state),
-                          time_format_s(o->until_wall_ms, text), *o->author ? o->author : "-");
-        e->was = health__override_name(o->state);
-        e->is = health__override_name(HEALTH_AUTO);
-        release(h, slot);
+                          "%s%sstate %s -> %s rule=until cause=\"%s has come\" author=%s", address,
+                          *address ? " " : "", health__override_name(o.state),
+                          health__override_name(next ? next->state : HEALTH_AUTO),
+                          time_format_s(o.until_wall_ms, text), *o.author ? o.author : "-");
+        e->was = health__override_name(o.state);
+        e->is = health__override_name(next ? next->state : HEALTH_AUTO);
         return true;
     }
-    if (o->state == HEALTH_AUTO && !health__order_moving(o, h->now_ms)) {
-        release(h, slot);
+    if (o.state == HEALTH_AUTO && !is_moving(&o, h->now_ms)) {
+        health__order_free(h, slot);
         return true;
     }
     return false;
 }
 
-static void say_step(struct health *h, struct place at, uint32_t before, uint32_t after)
+void health__order_say_step(struct health *h, struct place at, uint32_t before, uint32_t after)
 {
     if (before == after)
         return;
@@ -262,16 +334,16 @@ static void say_step(struct health *h, struct place at, uint32_t before, uint32_
 
 void health__order_tick_region(struct health *h, uint32_t region)
 {
-    uint32_t *slot = &h->region[region].order;
-    if (!*slot)
+    struct region *r = &h->region[region];
+    if (!r->order && !r->planned)
         return;
     uint32_t before = h->region_word[region] & HEALTH_WORD_AVAIL;
-    bool was_up = h->order[*slot].state == HEALTH_UP;
-    bool end = ended(h, slot, health__place_region(region));
-    if (!end)
-        cap_now(&h->order[*slot], h->now_ms);
-    say_step(h, health__place_region(region), before,
-             health__region_word_now(h, region) & HEALTH_WORD_AVAIL);
+    bool was_up = r->order && h->order[r->order].state == HEALTH_UP;
+    step_all(h, r);
+    health__maintenance_arrived(h, region);
+    bool end = r->order && ended(h, &r->order, health__place_region(region));
+    health__order_say_step(h, health__place_region(region), before,
+                           health__region_word_now(h, region) & HEALTH_WORD_AVAIL);
     if (end && was_up)
         publish_below(h, region);
 }
@@ -284,9 +356,9 @@ void health__order_tick_endpoint(struct health *h, uint32_t endpoint)
     uint32_t before = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
     bool end = ended(h, slot, health__place_endpoint(h, endpoint));
     if (!end)
-        cap_now(&h->order[*slot], h->now_ms);
-    say_step(h, health__place_endpoint(h, endpoint), before,
-             health__endpoint_word_now(h, endpoint) & HEALTH_WORD_AVAIL);
+        health__order_step(&h->order[*slot], h->now_ms);
+    health__order_say_step(h, health__place_endpoint(h, endpoint), before,
+                           health__endpoint_word_now(h, endpoint) & HEALTH_WORD_AVAIL);
     if (end)
         follow_endpoint(h, endpoint);
 }

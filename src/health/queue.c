@@ -91,14 +91,17 @@ void health__region_publish(struct health *h, uint32_t region)
             h->cfg.endpoints_n + h->cfg.sites_n + region);
 }
 
+uint32_t health__service_ttl_moving_s(const struct health_service_config *s)
+{
+    uint32_t ttl = s->ttl_s;
+    uint32_t moving = s->ttl_moving_s ? s->ttl_moving_s : ttl / 2 > 5 ? ttl / 2 : 5;
+    return moving < ttl ? moving : ttl;
+}
+
 void health__service_publish(struct health *h, uint32_t service)
 {
     const struct health_service_config *s = &h->cfg.service[service];
-    uint32_t ttl = s->ttl_s;
-    if (h->service_moving_n[service]) {
-        uint32_t moving = s->ttl_moving_s ? s->ttl_moving_s : ttl / 2 > 5 ? ttl / 2 : 5;
-        ttl = moving < ttl ? moving : ttl;
-    }
+    uint32_t ttl = h->service_moving_n[service] ? health__service_ttl_moving_s(s) : s->ttl_s;
     publish(h, &h->service_ttl[service], ttl,
             h->cfg.endpoints_n + h->cfg.sites_n + h->cfg.regions_n + service);
 }

@@ -12,17 +12,20 @@
 void health__region_rules(struct health *h, uint32_t region)
 {
     struct region *r = &h->region[region];
-    int64_t ttl_ms = 0, ramp_ms = -1;
+    int64_t ttl_ms = 0, moving_ms = 0, ramp_ms = -1;
     for (uint32_t i = h->region_site_first[region]; i < h->region_site_first[region + 1]; i++) {
         const struct health_service_config *s =
             &h->cfg.service[h->cfg.site[h->region_site[i]].service];
         if ((int64_t)s->ttl_s * 1000 > ttl_ms)
             ttl_ms = (int64_t)s->ttl_s * 1000;
+        if ((int64_t)health__service_ttl_moving_s(s) * 1000 > moving_ms)
+            moving_ms = (int64_t)health__service_ttl_moving_s(s) * 1000;
         if (s->ramp_ms > ramp_ms)
             ramp_ms = s->ramp_ms;
     }
     int64_t hold_ms = ttl_ms < HOLD_MS_MIN ? HOLD_MS_MIN : ttl_ms;
     r->ttl_ms_max = ttl_ms;
+    r->ttl_moving_ms_max = moving_ms;
     r->rules = (struct mover_rules){
         .ramp_ms = ramp_ms < 0 ? 60000 : ramp_ms,
         .hold_ms = hold_ms > REGION_HOLD_MS_MAX ? REGION_HOLD_MS_MAX : hold_ms,
@@ -152,10 +155,9 @@ void health__region_judge(struct health *h, uint32_t region)
     health__outage_set(&r->out,
                        most || v.want == AVAIL_NONE || (r->judged_n && r->zero_n == r->judged_n),
                        h->now_ms);
-    const struct order *o = health__region_order(h, region);
     set_moving(h, region,
-               health__mover_moving(&r->m, h->now_ms) || health__order_moving(o, h->now_ms));
-    health__order_due(h, o, &due);
+               health__mover_moving(&r->m, h->now_ms) || health__region_order_moving(h, region));
+    health__region_order_due(h, region, &due);
     health__reports_due(h, item, &due);
     health__region_publish(h, region);
     health__timer_set(h, item, due);

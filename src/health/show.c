@@ -25,8 +25,12 @@ static void say_order(char out[HEALTH_TEXT_MAX], const struct order *o)
     if (o->until_wall_ms)
         snprintf(when, sizeof when, " until %s", time_format_s(o->until_wall_ms, until));
     const char *verb = o->state == HEALTH_AUTO ? " (on its way back)" : "";
-    say(out, "%s%s%s%s%s", *o->author ? o->author : "override", when, verb, *o->reason ? ": " : "",
-        o->reason);
+    char who[sizeof o->author + 16];
+    if (o->maintenance)
+        snprintf(who, sizeof who, "maintenance %u", o->maintenance);
+    else
+        snprintf(who, sizeof who, "%s", *o->author ? o->author : "override");
+    say(out, "%s%s%s%s%s", who, when, verb, *o->reason ? ": " : "", o->reason);
 }
 
 /* The way up, where there is one to tell of. */
@@ -301,6 +305,7 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
     out->set = (enum health_override)o->state;
     out->set_to = o->to;
     out->set_until_wall_ms = o->until_wall_ms;
+    out->set_maintenance = o->maintenance;
     out->since_wall_ms = o->since_wall_ms;
     snprintf(out->set_author, sizeof out->set_author, "%s", o->author);
     snprintf(out->set_reason, sizeof out->set_reason, "%s", o->reason);

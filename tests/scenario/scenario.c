@@ -273,6 +273,14 @@ static void give_endpoint(struct world *w, uint32_t endpoint, const struct line 
     health_order_endpoint(w->h, endpoint, &o, w->now_ms, w->wall_ms);
 }
 
+/* An order AUTO takes back the windows in force too: their keeper forgets them. */
+static void forget_begun(struct world *w, uint32_t region)
+{
+    for (uint32_t i = 0; i < WORLD_WINDOWS; i++)
+        if (w->window[i].m.id && health_maintenance_begun(w->h, region, w->window[i].m.id))
+            w->window[i].m.id = 0;
+}
+
 static void give_order(struct world *w, const struct line *l)
 {
     int region = model_region_index(w->s->model, word(l, 1));
@@ -294,9 +302,59 @@ static void give_order(struct world *w, const struct line *l)
     }
     if (region < 0)
         each(w, word(l, 1), l, give_endpoint);
-    else
+    else {
+        if (o.state == HEALTH_AUTO)
+            forget_begun(w, (uint32_t)region);
         health_order_region(w->h, (uint32_t)region, &o, w->now_ms, w->wall_ms);
+    }
     world_settle(w);
+}
+
+/* maintenance N REGION [drain|down] in D for D [to SHARE] [over D]; maintenance N remove */
+static void maintenance(struct world *w, const struct line *l)
+{
+    uint32_t id = (uint32_t)number(word(l, 1));
+    if (id < 1 || id > WORLD_WINDOWS)
+        world_fatal("windows are 1 to %u", WORLD_WINDOWS);
+    struct window *one = &w->window[id - 1];
+    int region = model_region_index(w->s->model, is(l, 2, "remove") ? one->region : word(l, 2));
+    if (region < 0)
+        world_fatal("maintenance N REGION ... or maintenance N remove");
+    if (is(l, 2, "remove")) {
+        one->m.id = 0;
+        health_maintenance_remove(w->h, (uint32_t)region, id, "ana", w->now_ms, w->wall_ms);
+        world_settle(w);
+        return;
+    }
+    bool named = is(l, 3, "drain") || is(l, 3, "down");
+    snprintf(one->region, sizeof one->region, "%s", l->word[2]);
+    one->m = (struct health_maintenance){.id = id,
+                                         .state = is(l, 3, "down") ? HEALTH_DOWN : HEALTH_DRAIN,
+                                         .created_wall_ms = w->wall_ms,
+                                         .author = "ana",
+                                         .reason = "story"};
+    for (unsigned i = named ? 4 : 3; i < l->n; i += 2) {
+        if (is(l, i, "in"))
+            one->m.from_wall_ms = w->wall_ms + span(word(l, i + 1));
+        else if (is(l, i, "for"))
+            one->m.until_wall_ms = one->m.from_wall_ms + span(word(l, i + 1));
+        else if (is(l, i, "to"))
+            one->m.to = avail_from_double(number(word(l, i + 1)));
+        else if (is(l, i, "over"))
+            one->m.over_ms = span(word(l, i + 1));
+        else
+            world_fatal("\"%s\" is not in, for, to or over", l->word[i]);
+    }
+    world_windows(w);
+}
+
+/* clock forward 1h, clock back 1h: it is set, and no time passes. */
+static void set_clock(struct world *w, const struct line *l)
+{
+    w->wall_ms += is(l, 1, "back") ? -span(word(l, 2)) : span(word(l, 2));
+    health_advance(w->h, w->now_ms, w->wall_ms);
+    world_settle(w);
+    world_windows(w);
 }
 
 /* ------------------------------------------------------------------------------------- answers */
@@ -495,6 +553,10 @@ static void act(struct world *w, const struct line *l)
             world_settle(w);
     else if (is(l, 0, "drain") || is(l, 0, "down") || is(l, 0, "up") || is(l, 0, "undrain"))
         give_order(w, l);
+    else if (is(l, 0, "maintenance"))
+        maintenance(w, l);
+    else if (is(l, 0, "clock"))
+        set_clock(w, l);
     else if (is(l, 1, "fails") || is(l, 1, "recovers"))
         each(w, l->word[0], l, behave);
     else

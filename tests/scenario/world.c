@@ -211,9 +211,23 @@ static void run_probes(struct world *w)
     }
 }
 
+void world_windows(struct world *w)
+{
+    for (uint32_t i = 0; i < WORLD_WINDOWS; i++) {
+        struct window *one = &w->window[i];
+        int region = one->m.id ? model_region_index(w->s->model, one->region) : -1;
+        if (region >= 0 &&
+            health_maintenance_look(w->h, (uint32_t)region, &one->m, w->now_ms, w->wall_ms))
+            world_settle(w);
+    }
+}
+
 static int64_t next_due(const struct world *w)
 {
     int64_t due = health_due(w->h);
+    for (uint32_t i = 0; i < WORLD_WINDOWS; i++)
+        if (w->window[i].m.id && due > w->now_ms + 1000 - w->now_ms % 1000)
+            due = w->now_ms + 1000 - w->now_ms % 1000;
     for (uint32_t i = 0; i < w->s->endpoints_n; i++) {
         const struct target *t = &w->target[i];
         if (t->interval_ms && t->due_ms < due)
@@ -237,6 +251,7 @@ void world_advance(struct world *w, int64_t ms)
             return;
         health_advance(w->h, w->now_ms, w->wall_ms);
         world_settle(w);
+        world_windows(w);
         run_probes(w);
         if (turns > 1000000)
             world_fatal("time does not pass: something is due at once for ever");

@@ -12,6 +12,7 @@
 
 #define WORLD_LOG_MAX (1u << 20)
 #define WORLD_WATCH 2000u
+#define WORLD_WINDOWS 16u
 
 enum habit { HABIT_OK, HABIT_FAIL, HABIT_FLAKY };
 
@@ -24,6 +25,11 @@ struct target { /* one endpoint as the prober sees it */
     bool confirm;          /* that one counts for fall and rise only */
 };
 
+struct window { /* of maintenance */
+    char region[64];
+    struct health_maintenance m; /* id 0: none */
+};
+
 struct world {
     struct model *model; /* being edited */
     struct snapshot_cache *cache;
@@ -31,7 +37,8 @@ struct world {
     struct signal_config *config;
     struct health *h;
     struct signal_capacity *capacity;
-    struct target *target; /* by endpoint */
+    struct target *target;               /* by endpoint */
+    struct window window[WORLD_WINDOWS]; /* by id - 1 */
     struct answer_worker worker;
     struct rng rng; /* of the prober */
     int64_t now_ms, wall_ms;
@@ -51,6 +58,7 @@ void world_fini(struct world *w);
 /* The model as edited becomes the world: compiled, adopted, published. */
 void world_publish(struct world *w);
 void world_advance(struct world *w, int64_t ms);
+void world_windows(struct world *w); /* looks at them, as the daemon does often */
 /* One probe of an endpoint now. */
 void world_probe(struct world *w, uint32_t endpoint, bool ok, bool confirm);
 void world_settle(struct world *w); /* board, actions, events, as the daemon does */

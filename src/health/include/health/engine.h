@@ -176,6 +176,34 @@ void health_order_region(struct health *h, uint32_t region, const struct health_
                          int64_t now_ms, int64_t wall_ms);
 void health_order_endpoint(struct health *h, uint32_t endpoint, const struct health_order *o,
                            int64_t now_ms, int64_t wall_ms);
+
+/* A word on a region that was planned: health/maintenance.c has the times of it. Its state is told
+ * in one go and often, by whoever keeps the windows: the engine knows what there is to do. */
+#define HEALTH_MAINTENANCE_MAX 1024       /* in force at once, over all regions */
+#define HEALTH_MAINTENANCE_SLACK_MS 60000 /* a clock that is set back by less reopens nothing */
+struct health_maintenance {
+    uint32_t id;                /* not 0 */
+    enum health_override state; /* HEALTH_DRAIN, or HEALTH_DOWN from `from` on */
+    uint32_t to;                /* of a drain */
+    int64_t over_ms;
+    int64_t created_wall_ms, from_wall_ms, until_wall_ms;
+    const char *author, *reason; /* copied, shortened */
+    bool over;                   /* kept by the engine: its end has come */
+};
+struct health_maintenance_times { /* wall */
+    int64_t notice_ms;            /* the TTL is lowered */
+    int64_t start_ms;             /* the drain begins */
+};
+struct health_maintenance_times health_maintenance_times(const struct health *h, uint32_t region,
+                                                         const struct health_maintenance *m);
+/* Begins, moves on or ends it as the wall clock has it; true when something changed. */
+bool health_maintenance_look(struct health *h, uint32_t region, struct health_maintenance *m,
+                             int64_t now_ms, int64_t wall_ms);
+/* Somebody took it back: at once. True when it was in force. */
+bool health_maintenance_remove(struct health *h, uint32_t region, uint32_t id, const char *author,
+                               int64_t now_ms, int64_t wall_ms);
+/* Is it in force (its notice included)? An order AUTO on the region takes it back. */
+bool health_maintenance_begun(const struct health *h, uint32_t region, uint32_t id);
 /* Lets back a region, or one service in it, that --failback hold keeps out. Sites of the region. */
 void health_release_region(struct health *h, uint32_t region, int64_t now_ms, int64_t wall_ms);
 
@@ -246,6 +274,7 @@ struct health_region_view {
     enum health_override set;
     uint32_t set_to; /* with HEALTH_DRAIN */
     int64_t set_until_wall_ms;
+    uint32_t set_maintenance; /* the window that says so; 0: a person */
     char set_author[40], set_reason[80];
     enum health_observed observed;
     uint32_t effective;
