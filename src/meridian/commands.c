@@ -65,6 +65,12 @@ static const struct command_flag report_flags[] = {
     {"load", "N", "of the region: in the unit of its capacity, or as a percentage of it", 0},
     {"source", "NAME", "who reports, \"report\" if not given: each name is judged by itself", 0},
     {0}};
+static const struct command_flag author_flags[] = {
+    {"author", "NAME", "who does it; else $SUDO_USER, else your user name", 0}, {0}};
+static const struct command_flag maintenance_flags[] = {
+    {"from", "TIME", "when the region is to be empty: RFC 3339, or a duration from now", 0},
+    {"state", "STATE", "drain, if not given, or down from then on", 0},
+    {0}};
 static const struct command_flag token_flags[] = {
     {"region", "NAME", "the only region that it may report of; any if not given", 0}, {0}};
 static const struct command_flag export_flags[] = {
@@ -118,6 +124,15 @@ static const struct command table[] = {
      FLAGS_ORDER | FLAGS_MOVE, NONE, NULL},
     {"undrain", "REGION", "Takes a drain, or any other override of the region, back.",
      "meridian undrain eu-west", run_undrain, FLAGS_ORDER, NONE, NULL},
+    {"maintenance add", "REGION",
+     "Plans a drain: it is done when the window begins, and ends with it by itself.",
+     "meridian maintenance add eu-west --from 2026-11-28T02:00:00Z --until 2026-11-28T04:00:00Z "
+     "--over 10m --reason \"db move\"",
+     run_maintenance_add, FLAGS_ORDER | FLAGS_MOVE, NONE, maintenance_flags},
+    {"maintenance list", "", "Lists the windows that are planned or open.",
+     "meridian maintenance list", run_maintenance_list, 0, NONE, NULL},
+    {"maintenance remove", "ID", "Removes a window; one that is open ends at once.",
+     "meridian maintenance remove 3", run_maintenance_remove, 0, NONE, author_flags},
     {"release", "REGION", "Lets a region back in that `--failback hold` keeps out.",
      "meridian release eu-west", run_release, 0, NONE, NULL},
 

@@ -105,6 +105,30 @@ static enum err resolve(const struct model *m, struct store_override *o, char *r
                       o->address, region);
 }
 
+/* The windows that are open on a region: `auto` takes them back too. */
+struct open_windows {
+    const char *region;
+    int64_t now_ms, id[STORE_MAINTENANCE_MAX];
+    size_t n;
+};
+
+static void note_open(void *ctx, const struct store_maintenance *m)
+{
+    struct open_windows *w = ctx;
+    if (strcmp(m->region, w->region) == 0 && m->from_wall_ms <= w->now_ms &&
+        m->until_wall_ms > w->now_ms && w->n < STORE_MAINTENANCE_MAX)
+        w->id[w->n++] = m->id;
+}
+
+static enum err end_windows(struct store *s, const char *region, struct diag *diag)
+{
+    struct open_windows w = {.region = region, .now_ms = clock_wall_ms()};
+    enum err e = store_maintenance_each(s, note_open, &w, diag);
+    for (size_t i = 0; !e && i < w.n; i++)
+        e = store_maintenance_remove(s, w.id[i], diag);
+    return e;
+}
+
 static enum err store_order(const struct call *c, struct store_override *o, struct diag *diag)
 {
     struct store *s = NULL;
@@ -116,6 +140,8 @@ static enum err store_order(const struct call *c, struct store_override *o, stru
         e = store_load(s, &m, diag);
     if (!e)
         e = resolve(m, o, region, service, address, diag);
+    if (!e && strcmp(o->state, "auto") == 0 && !o->service)
+        e = end_windows(s, o->region, diag);
     if (!e && strcmp(o->state, "auto") == 0) {
         struct diag none = {0};
         e = store_override_remove(s, o->region, o->service, o->address, &none);
@@ -151,13 +177,22 @@ static void print_order(const struct store_override *o, bool serving)
     puts(serving ? "" : "; stored, no daemon runs on this database");
 }
 
-static int print_done(const struct call *c, const struct store_override *o, bool serving)
+/* ended: the numbers of the windows that an `auto` took back; NULL: it is not known of any. */
+static int print_done(const struct call *c, const struct store_override *o, bool serving,
+                      json_t *ended)
 {
     if (c->json)
-        return session_json(json_pack("{s:s, s:s*, s:s*, s:s, s:b}", "region", o->region, "service",
-                                      o->service, "address", o->service ? o->address : NULL,
-                                      "state", o->state, "serving", serving));
+        return session_json(json_pack("{s:s, s:s*, s:s*, s:s, s:b, s:O*}", "region", o->region,
+                                      "service", o->service, "address",
+                                      o->service ? o->address : NULL, "state", o->state, "serving",
+                                      serving, "ended", ended));
     print_order(o, serving);
+    size_t i;
+    json_t *number;
+    json_array_foreach(ended, i, number)
+    {
+        printf("maintenance %lld: ended\n", (long long)json_integer_value(number));
+    }
     return ADMIN_DONE;
 }
 
@@ -177,8 +212,10 @@ int override_set(const struct call *c, const char *state)
     if (!e && daemon.held) {
         json_t *reply;
         code = session_ask_at(daemon.control, order_request(&o), CALL_TIMEOUT_MS, &reply);
+        if (!code)
+            code = print_done(c, &o, true, json_object_get(reply, "ended"));
         json_decref(reply);
-        return code ? code : print_done(c, &o, true);
+        return code;
     }
     char region[MODEL_NAME_TEXT_MAX];
     const char *typed = o.region;
@@ -191,7 +228,7 @@ int override_set(const struct call *c, const char *state)
     o.region = model_name_canonical(typed, region) ? region : typed;
     o.service = endpoint ? call_arg(c, 0) : NULL;
     o.address = endpoint ? call_arg(c, 2) : NULL;
-    return print_done(c, &o, false);
+    return print_done(c, &o, false, NULL);
 }
 
 int run_drain(struct call *c)

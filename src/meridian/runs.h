@@ -23,6 +23,10 @@ int run_zone_delegation(struct call *c);
 int run_drain(struct call *c);
 int run_undrain(struct call *c);
 int run_release(struct call *c);
+/* maintenance.c */
+int run_maintenance_add(struct call *c);
+int run_maintenance_list(struct call *c);
+int run_maintenance_remove(struct call *c);
 /* latency.c */
 int run_latency_import(struct call *c);
 /* geo.c */

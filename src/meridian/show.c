@@ -133,6 +133,20 @@ static void print_override(void *ctx, const struct store_override *o)
     printf("%-14s %s\n", "override", line);
 }
 
+static void print_window(void *ctx, const struct store_maintenance *m)
+{
+    const struct overrides *want = ctx;
+    char from[TIME_TEXT_MAX], until[TIME_TEXT_MAX], line[600];
+    if (want->service || strcmp(m->region, want->region) != 0 ||
+        m->until_wall_ms <= clock_wall_ms())
+        return;
+    snprintf(line, sizeof line, "%lld: %s from %s until %s by %s: %s", (long long)m->id, m->state,
+             time_format_s(m->from_wall_ms, from), time_format_s(m->until_wall_ms, until),
+             m->author, m->reason);
+    text_clean(line);
+    printf("%-14s %s\n", "maintenance", line);
+}
+
 static void print_overrides(const struct call *c, enum config_noun noun, const void *item,
                             const char *parent)
 {
@@ -149,6 +163,7 @@ static void print_overrides(const struct call *c, enum config_noun noun, const v
     struct diag unheard = {0};
     if (session_open(c, &s, &unheard) == ERR_OK) {
         (void)!store_override_each(s, print_override, &want, &unheard);
+        (void)!store_maintenance_each(s, print_window, &want, &unheard);
         store_close(&s);
     }
     diag_fini(&unheard);

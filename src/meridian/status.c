@@ -48,7 +48,12 @@ static void cell_why(struct table *t, const json_t *j)
 {
     const char *author = text_of(j, "set_author"), *until = text_of(j, "set_until");
     const char *reason = text_of(j, "set_reason"), *why = text_of(j, "why");
-    char now[TIME_TEXT_MAX], to[64] = "";
+    char now[TIME_TEXT_MAX], to[64] = "", window[48];
+    double maintenance = number_of(j, "set_maintenance");
+    if (!isnan(maintenance)) {
+        snprintf(window, sizeof window, "maintenance %.0f", maintenance);
+        author = window;
+    }
     if (strcmp(text_of(j, "set"), "on") == 0 || !author[0]) {
         table_cell(t, "%s", why[0] ? why : "-");
         return;
@@ -145,6 +150,32 @@ static void print_warnings(const json_t *reply)
                duration_format_rough((int64_t)age_ms, span));
 }
 
+/* "next: maintenance 4 of eu-west, drain from … until …: db move", the first that has not begun. */
+static void print_next_window(const json_t *reply)
+{
+    json_t *w, *list = json_object_get(reply, "maintenance");
+    size_t i, planned = 0;
+    const json_t *next = NULL;
+    char line[600], more[40] = "", to[24] = "";
+    json_array_foreach(list, i, w)
+    {
+        if (strcmp(text_of(w, "phase"), "planned") != 0)
+            continue;
+        if (planned++ == 0)
+            next = w;
+    }
+    if (!next)
+        return;
+    if (planned > 1)
+        snprintf(more, sizeof more, " (%zu more)", planned - 1);
+    if (number_of(next, "to") > 0)
+        snprintf(to, sizeof to, " to %.0f%%", number_of(next, "to") * 100);
+    snprintf(line, sizeof line, "next: maintenance %.0f of %s, %s%s from %s until %s: %.300s%s",
+             number_of(next, "id"), text_of(next, "region"), text_of(next, "state"), to,
+             text_of(next, "from"), text_of(next, "until"), text_of(next, "reason"), more);
+    session_line(line);
+}
+
 int run_status(struct call *c)
 {
     const char *name = call_arg(c, 0);
@@ -170,6 +201,8 @@ int run_status(struct call *c)
         regions_table(&t, reply);
     }
     code = table_print(&t, stdout, session_terminal()) ? ADMIN_DONE : ADMIN_REFUSED;
+    if (!name)
+        print_next_window(reply);
     json_decref(reply);
     return code;
 }

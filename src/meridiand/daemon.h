@@ -39,6 +39,12 @@ struct override_entry { /* what the override table says */
     char *author, *reason;
 };
 
+struct window_entry { /* what the maintenance table says */
+    struct window_entry *next;
+    char *region, *author, *reason;
+    struct health_maintenance m; /* its texts are these */
+};
+
 struct daemon {
     uv_loop_t *loop;
     const char *db_path;
@@ -63,6 +69,7 @@ struct daemon {
     uint32_t *slot_target; /* endpoint -> probe target, UINT32_MAX */
     uint32_t targets_n;
     struct override_entry *overrides;
+    struct window_entry *windows; /* in the order in which they begin */
     struct follower *followers;
 
     uv_timer_t health_timer, housekeeping, flush_timer;
@@ -122,6 +129,19 @@ void overrides_return(struct daemon *d, const struct snapshot *now, const struct
 void op_override(void *ctx, struct admin_request *r);
 void op_release(void *ctx, struct admin_request *r);
 void overrides_free(struct daemon *d);
+
+/* maintenance.c: planned words. */
+void maintenance_load(struct daemon *d, struct store *store);
+/* To the engine, what the clock makes of them; true when something changed. Often. */
+bool maintenance_look(struct daemon *d, const struct snapshot *s);
+json_t *maintenance_json(const struct daemon *d); /* those that are not over; new reference */
+/* The numbers of those in force on a region, which an order `auto` takes back; new reference. */
+json_t *maintenance_begun(const struct daemon *d, const char *region);
+enum err maintenance_delete(struct store *s, const json_t *numbers, struct diag *diag) WARN_UNUSED;
+void maintenance_forget(struct daemon *d, const json_t *numbers);
+void op_maintenance_add(void *ctx, struct admin_request *r);
+void op_maintenance_remove(void *ctx, struct admin_request *r);
+void maintenance_free(struct daemon *d);
 
 /* reports.c: what load balancers report. */
 /* Takes a report in; ADMIN_DONE with a new *answer, or the code and one sentence in error. */

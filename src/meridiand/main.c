@@ -270,6 +270,8 @@ static void on_housekeeping(uv_timer_t *t)
     keep_control(d);
     failopen_look(d);
     limits_look(d);
+    if (maintenance_look(d, world_now(d)))
+        signals_settle(d);
     signals_save(d);
     if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
         d->trimmed_ms = clock_mono_ms();
@@ -387,6 +389,7 @@ static void destroy(struct daemon *d, struct snapshot **first)
     snapshot_hub_destroy(&d->hub);
     keeper_destroy(&d->keeper);
     overrides_free(d);
+    maintenance_free(d);
     admin_lock_drop(&d->lock);
 }
 

@@ -252,6 +252,8 @@ const struct admin_op daemon_ops[] = {
     {"rollback", op_rollback},
     {"override", op_override},
     {"release", op_release},
+    {"maintenance-add", op_maintenance_add},
+    {"maintenance-remove", op_maintenance_remove},
     {"report", op_report},
     {"status", op_status},
     {"explain", op_explain},

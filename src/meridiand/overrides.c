@@ -156,6 +156,7 @@ struct override_job {
     struct keeper_job job;
     struct admin_request *request;
     struct override_entry *entry; /* state AUTO: the override goes */
+    json_t *ended;                /* and the windows of these numbers, in force on a region */
     enum err e;
     struct diag diag;
 };
@@ -180,6 +181,8 @@ static void store_run(struct keeper *k, struct keeper_job *job)
     if (e->state != HEALTH_AUTO)
         j->e = store_override_put(keeper_store(k), &row, &j->diag);
     else
+        j->e = maintenance_delete(keeper_store(k), j->ended, &j->diag);
+    if (!j->e && e->state == HEALTH_AUTO)
         j->e = store_override_remove(keeper_store(k), e->region, e->service, e->address, &j->diag);
     if (j->e == ERR_NOT_FOUND && e->state == HEALTH_AUTO)
         j->e = ERR_OK; /* there was none: as asked */
@@ -211,10 +214,12 @@ static void store_done(void *ctx, struct keeper_job *job)
     } else {
         struct override_entry *e = j->entry;
         replace_entry(d, e);
+        maintenance_forget(d, j->ended);
         apply_in(d, world_now(d), e);
         signals_settle(d);
-        admin_reply(j->request, NULL);
+        admin_reply(j->request, j->ended ? json_pack("{s:O}", "ended", j->ended) : NULL);
     }
+    json_decref(j->ended);
     diag_fini(&j->diag);
     free(j);
 }
@@ -289,6 +294,8 @@ void op_override(void *ctx, struct admin_request *r)
         CHECK(j);
         *j = (struct override_job){
             .job = {.run = store_run, .done = store_done}, .request = r, .entry = e};
+        if (e->state == HEALTH_AUTO && !e->address)
+            j->ended = maintenance_begun(d, e->region);
         keeper_submit(d->keeper, &j->job);
     }
 }

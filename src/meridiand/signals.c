@@ -38,6 +38,7 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     d->capacity = capacity;
     if (world_now(d))
         overrides_return(d, world_now(d), next);
+    (void)maintenance_look(d, next);
     /* Changes up to here are in the words written below. */
     struct health_change skip[64];
     while (health_take_changes(fresh, skip, 64) == 64)
@@ -331,6 +332,8 @@ void signals_first(struct daemon *d, struct snapshot *s, struct store *store)
     signals_adopt(d, s);
     restore(d, store);
     overrides_load(d, store);
+    maintenance_load(d, store);
     overrides_apply(d, s);
+    (void)maintenance_look(d, s);
     signal_board_write(d->health, s);
 }

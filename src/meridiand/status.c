@@ -143,6 +143,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     set_new(o, "name", json_string(s->model->regions[i].name));
     set_new(o, "set", json_string(set_text(v.set)));
     bool set = v.set != HEALTH_AUTO;
+    set_new(o, "set_maintenance", v.set_maintenance ? json_integer(v.set_maintenance) : NULL);
     set_new(o, "set_to", v.set == HEALTH_DRAIN ? json_real(avail_to_double(v.set_to)) : NULL);
     set_new(o, "set_until",
             set && v.set_until_wall_ms ? json_string(time_format_s(v.set_until_wall_ms, when))
@@ -314,6 +315,7 @@ void op_status(void *ctx, struct admin_request *r)
     for (uint32_t i = 0; i < s->regions_n; i++)
         json_array_append_new(regions, region_json(d, i, got[i], want[i]));
     set_new(o, "regions", regions);
+    set_new(o, "maintenance", maintenance_json(d));
     if (svc)
         set_new(o, "services",
                 json_pack("[o]", service_json(d, (uint32_t)(svc - s->model->services))));

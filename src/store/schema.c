@@ -126,7 +126,19 @@ static const char *const config_steps[] = {
     " reason TEXT NOT NULL,"
     " PRIMARY KEY(region, service, address)) STRICT, WITHOUT ROWID;",
     /* 1 -> 2 */
-    "ALTER TABLE service ADD COLUMN max_move REAL",
+    "ALTER TABLE service ADD COLUMN max_move REAL;",
+    /* 2 -> 3: AUTOINCREMENT, so that a number that the log names is never another window's */
+    "CREATE TABLE maintenance("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " region TEXT NOT NULL,"
+    " state TEXT NOT NULL CHECK(state IN ('drain', 'down')),"
+    " keep REAL NOT NULL,"
+    " over_ms INTEGER NOT NULL,"
+    " created_wall_ms INTEGER NOT NULL,"
+    " from_wall_ms INTEGER NOT NULL,"
+    " until_wall_ms INTEGER NOT NULL,"
+    " author TEXT NOT NULL,"
+    " reason TEXT NOT NULL) STRICT;",
 };
 
 static const char *const history_steps[] = {

@@ -394,6 +394,37 @@ class Overrides(Case):
                 (2, "drain", ["region", "set", "eu-west", "--state", "down", "--to", "0.5"])):
             self.run_fail(code, says, *args)
 
+    def test_windows_are_planned_listed_and_removed(self):
+        head = self.first_day()
+        out = self.run_ok("maintenance", "add", "eu-west", "--from", "2h", "--until", "2999-01-01T00:00:00Z", "--over", "10m",
+                          "--to", "40%", "--reason", "db move")
+        self.assertRegex(out, r"^maintenance 1: eu-west drain to 40% over 10m from \S+Z until 2999-01-01T00:00:00Z; stored")
+        self.run_ok("maintenance", "add", "us-east", "--state", "down", "--from", "1h", "--until", "3h", "--reason", "x")
+        lines = [line.split("\t") for line in self.run_ok("maintenance", "list").splitlines()]
+        self.assertEqual([line[:4] for line in lines],
+                         [["ID", "REGION", "SET", "OVER"], ["2", "us-east", "down", "-"], ["1", "eu-west", "drain 40%", "10m"]])
+        self.assertEqual(lines[2][-2:], ["ana", "db move"])
+        self.assertEqual(self.run_json("maintenance", "list")[1]["to"], 0.4)
+        self.assertRegex(self.run_ok("region", "show", "eu-west"), r"maintenance +1: drain from \S+Z until 2999\S+ by ana: db move")
+        self.assertEqual(self.revision(), head)
+        self.run_ok("maintenance", "remove", "1")
+        self.run_fail(3, ["window 1"], "maintenance", "remove", "1")
+        self.assertEqual([w["id"] for w in self.run_json("maintenance", "list")], [2])
+
+    def test_what_a_window_may_not_be(self):
+        self.first_day()
+        good = {"--from": "1h", "--until": "2h", "--reason": "x"}
+        for code, says, more in (
+                (2, "--from is missing", {"--from": None}), (2, "--until is missing", {"--until": None}),
+                (2, "--reason is missing", {"--reason": None}), (1, "--from", {"--from": "soon"}),
+                (1, "not after --from", {"--from": "3h"}), (1, "sideways", {"--state": "sideways"}),
+                (1, "past", {"--from": "2001-01-01T00:00:00Z", "--until": "2001-01-02T00:00:00Z"}),
+                (2, "--to", {"--state": "down", "--to": "0.4"}), (1, "--over", {"--over": "soon"})):
+            flags = [x for k, v in {**good, **more}.items() if v for x in (k, v)]
+            self.run_fail(code, says, "maintenance", "add", "eu-west", *flags)
+        self.run_fail(3, "mars", "maintenance", "add", "mars", *[x for kv in good.items() for x in kv])
+        self.run_fail(2, "number", "maintenance", "remove", "x")
+
     def test_overrides_survive_rollback_and_apply(self):
         head = self.first_day()
         self.run_ok("drain", "eu-west")

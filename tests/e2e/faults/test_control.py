@@ -52,15 +52,18 @@ def test_odd_but_possible_values_are_taken_or_refused(t):
     values = [None, True, 0, -1, 1, 1.5, 1 << 62, "", "x", "eu", "x" * 5000, "\u0000", "ä" * 700, [], {}, NAME,
               "127.0.0.1", [1], {"a": 1}]
     keys = ["region", "service", "address", "state", "to", "over_ms", "until_ms", "author", "reason", "name", "client",
-            "type", "probe", "edits", "document", "force", "message", "dry_run", "verb", "revision", "limit", "since_ms"]
+            "type", "probe", "edits", "document", "force", "message", "dry_run", "verb", "revision", "limit", "since_ms",
+            "from_ms", "id"]
     ops = ["ping", "edit", "apply", "override", "release", "status", "explain", "geo-lookup",
-           "geo-status", "reload", "probe-run"]
+           "geo-status", "reload", "probe-run", "maintenance-add", "maintenance-remove"]
     c = common.Control(d)
     for _ in range(1500):
         request = {k: rng.choice(values) for k in rng.sample(keys, rng.randrange(8))}
         request["op"] = rng.choice(ops)
         if request["op"] == "override" and rng.random() < 0.5:
             request.update(region="eu", state=rng.choice(["up", "auto"]))
+        if request["op"] == "maintenance-add" and rng.random() < 0.5:
+            request.update(region="eu", state="drain", to=rng.random(), until_ms=1 << 42)
         got = c.call(**request)
         assert got is not None and "ok" in got, request
     d.meridian("undrain eu")

@@ -399,6 +399,71 @@ static void overrides_live_outside_revisions(void **state)
     store_close(&s);
 }
 
+static void keep_window(void *ctx, const struct store_maintenance *m)
+{
+    char *out = ctx;
+    snprintf(out + strlen(out), 400 - strlen(out), "%lld %s %s %g %lld %lld %lld %lld %s %s;",
+             (long long)m->id, m->region, m->state, m->to, (long long)m->over_ms,
+             (long long)m->created_wall_ms, (long long)m->from_wall_ms, (long long)m->until_wall_ms,
+             m->author, m->reason);
+}
+
+static void windows_are_numbered_once_and_listed_as_they_begin(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    struct diag d = {0};
+    char out[400] = "";
+    int64_t id;
+    struct store_maintenance m = {0, "eu", "drain", 0.4, 600000, 5, 90, 100, "ana", "db move"};
+    struct store_maintenance n = {0, "us", "down", 0, 0, 6, 50, 60, "bob", NULL};
+    assert_int_equal(store_maintenance_add(s, &m, &id, NULL), ERR_OK);
+    assert_int_equal(store_maintenance_add(s, &n, &id, NULL), ERR_OK);
+    assert_int_equal(id, 2);
+    must_apply(s, FULL_DOC, 1);
+    assert_int_equal(store_maintenance_each(s, keep_window, out, NULL), ERR_OK);
+    assert_string_equal(out, "2 us down 0 0 6 50 60 bob ;"
+                             "1 eu drain 0.4 600000 5 90 100 ana db move;");
+    assert_int_equal(store_maintenance_remove(s, 2, NULL), ERR_OK);
+    assert_int_equal(store_maintenance_remove(s, 2, &d), ERR_NOT_FOUND);
+    listen_to(&d);
+    assert_string_equal(said, "there is no maintenance window 2");
+    assert_int_equal(store_maintenance_add(s, &n, &id, NULL), ERR_OK);
+    assert_int_equal(id, 3);
+    n.state = "up";
+    assert_int_equal(store_maintenance_add(s, &n, &id, NULL), ERR_INVALID);
+    store_close(&s);
+}
+
+static void count_window(void *ctx, const struct store_maintenance *m)
+{
+    (void)m;
+    ++*(int *)ctx;
+}
+
+static void windows_that_are_over_make_room(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    struct diag d = {0};
+    int64_t id;
+    int n = 0;
+    struct store_maintenance m = {0, "eu", "drain", 0, 0, 5, 90, 100, "ana", ""};
+    for (int i = 0; i < STORE_MAINTENANCE_MAX; i++) {
+        m.until_wall_ms = i % 2 ? 100 : 1000;
+        assert_int_equal(store_maintenance_add(s, &m, &id, NULL), ERR_OK);
+    }
+    m.created_wall_ms = 99;
+    assert_int_equal(store_maintenance_add(s, &m, &id, &d), ERR_LIMIT);
+    listen_to(&d);
+    assert_string_equal(said, "1000 maintenance windows are planned already: remove one");
+    m.created_wall_ms = 100;
+    assert_int_equal(store_maintenance_add(s, &m, &id, NULL), ERR_OK);
+    assert_int_equal(store_maintenance_each(s, count_window, &n, NULL), ERR_OK);
+    assert_int_equal(n, STORE_MAINTENANCE_MAX / 2 + 1);
+    store_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +480,8 @@ int main(void)
         scratch_test(acknowledged_commits_survive_kill_9),
         scratch_test(several_processes_edit_one_after_another),
         scratch_test(overrides_live_outside_revisions),
+        scratch_test(windows_are_numbered_once_and_listed_as_they_begin),
+        scratch_test(windows_that_are_over_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

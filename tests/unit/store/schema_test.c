@@ -76,12 +76,38 @@ static void every_table_is_strict(void **state)
 }
 
 /* The next release, as it will be: one more step behind those there are. */
-static const char *const next_steps[] = {"SELECT 1", "SELECT 1",
-                                         "CREATE TABLE extra(x INTEGER) STRICT;"
-                                         "INSERT INTO extra VALUES(5);"};
-static const char *const broken_steps[] = {"SELECT 1", "SELECT 1",
-                                           "CREATE TABLE extra(x INTEGER) STRICT;"
-                                           "CREATE TABLE region(x);"};
+static struct schema next_release(const char *last_step)
+{
+    static const char *steps[100];
+    int version = store__config_schema.version;
+    for (int i = 0; i < version; i++)
+        steps[i] = "SELECT no_such_function()"; /* is not run again */
+    steps[version] = last_step;
+    return (struct schema){STORE_APPLICATION_ID, steps, version + 1, ""};
+}
+static const char next_step[] = "CREATE TABLE extra(x INTEGER) STRICT;"
+                                "INSERT INTO extra VALUES(5);";
+static const char broken_step[] = "CREATE TABLE extra(x INTEGER) STRICT;"
+                                  "CREATE TABLE region(x);";
+
+static void a_file_of_schema_1_takes_a_window(void **state)
+{
+    (void)state;
+    char copy[100];
+    int64_t id;
+    read_sql("schema-1.sql");
+    struct store *s = opened();
+    struct store_maintenance m = {0, "eu", "drain", 0.4, 5, 1, 2, 3, "ana", "db move"};
+    assert_int_equal(number(s->config.db, "PRAGMA user_version"), store__config_schema.version);
+    assert_int_equal(store_maintenance_add(s, &m, &id, NULL), ERR_OK);
+    assert_int_equal(id, 1);
+    store_close(&s);
+    snprintf(copy, sizeof copy, "%s-before-%d", db, store__config_schema.version);
+    sqlite3 *h;
+    assert_int_equal(sqlite3_open(copy, &h), SQLITE_OK);
+    assert_int_equal(number(h, "PRAGMA user_version"), 1);
+    sqlite3_close(h);
+}
 
 static void an_upgrade_keeps_a_copy(void **state)
 {
@@ -89,14 +115,14 @@ static void an_upgrade_keeps_a_copy(void **state)
     char copy[100];
     struct store *s = made();
     must_apply(s, FULL_DOC, 1);
-    const struct schema next = {STORE_APPLICATION_ID, next_steps, 3, ""};
+    const struct schema next = next_release(next_step);
     assert_int_equal(store__migrate(s, &s->config, &next, NULL), ERR_OK);
-    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 3);
+    assert_int_equal(number(s->config.db, "PRAGMA user_version"), next.version);
     assert_int_equal(number(s->config.db, "SELECT x FROM extra"), 5);
     assert_int_equal(store__migrate(s, &s->config, &next, NULL), ERR_OK); /* nothing to do */
     store_close(&s);
     assert_int_equal(open_fails(), ERR_NEWER);
-    snprintf(copy, sizeof copy, "%s-before-3", db);
+    snprintf(copy, sizeof copy, "%s-before-%d", db, next.version);
     strcpy(db, copy);
     s = opened();
     struct model *m = loaded(s);
@@ -111,11 +137,11 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
     struct store *s = made();
     struct diag d = {0};
     must_apply(s, FULL_DOC, 1);
-    const struct schema broken = {STORE_APPLICATION_ID, broken_steps, 3, ""};
+    const struct schema broken = next_release(broken_step);
     assert_int_not_equal(store__migrate(s, &s->config, &broken, &d), ERR_OK);
     assert_int_equal(d.errors, 1);
     diag_fini(&d);
-    assert_int_equal(number(s->config.db, "PRAGMA user_version"), 2);
+    assert_int_equal(number(s->config.db, "PRAGMA user_version"), store__config_schema.version);
     assert_int_equal(number(s->config.db, "SELECT count(*) FROM sqlite_schema WHERE name = "
                                           "'extra'"),
                      0);
@@ -166,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scratch_test(a_file_of_schema_1_opens_and_means_the_same),
         scratch_test(a_history_of_schema_1_goes_on),
+        scratch_test(a_file_of_schema_1_takes_a_window),
         scratch_test(every_table_is_strict),
         scratch_test(an_upgrade_keeps_a_copy),
         scratch_test(a_failed_upgrade_leaves_the_file_as_it_was),

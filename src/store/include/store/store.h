@@ -84,6 +84,25 @@ enum err store_override_remove(struct store *s, const char *region, const char *
 enum err store_override_each(struct store *s, void (*fn)(void *ctx, const struct store_override *o),
                              void *ctx, struct diag *diag) WARN_UNUSED;
 
+/* Maintenance windows: planned words on regions, beside the overrides. */
+#define STORE_MAINTENANCE_MAX 1000
+struct store_maintenance {
+    int64_t id; /* 0 when adding; never given twice */
+    const char *region;
+    const char *state; /* "drain", "down" */
+    double to;         /* drain: share to keep */
+    int64_t over_ms, created_wall_ms, from_wall_ms, until_wall_ms;
+    const char *author, *reason;
+};
+/* ERR_LIMIT: STORE_MAINTENANCE_MAX are planned that are not over. */
+enum err store_maintenance_add(struct store *s, const struct store_maintenance *m, int64_t *id,
+                               struct diag *diag) WARN_UNUSED;
+enum err store_maintenance_remove(struct store *s, int64_t id, struct diag *diag) WARN_UNUSED;
+/* In the order in which they begin; those that are over, too. */
+enum err store_maintenance_each(struct store *s,
+                                void (*fn)(void *ctx, const struct store_maintenance *m), void *ctx,
+                                struct diag *diag) WARN_UNUSED;
+
 /* History. */
 struct store_facts {  /* what a line says, in columns; NULL, 0 and false where it does not say so */
     const char *rule; /* "fall", "degrade", "override", …; of the daemon "start", "stop" */
