@@ -49,6 +49,8 @@ static bool compound_equal(const struct config_field *f, const struct slot *slot
             return lists_equal(p->regions, p->regions_n, q->regions, q->regions_n);
         }
         const struct model_probe *p = a, *q = b;
+        if (strcmp(f->key, "of") == 0)
+            return lists_equal(p->of, p->of_n, q->of, q->of_n);
         return lists_equal(p->args, p->args_n, q->args, q->args_n);
     }
     case FIELD_FAILBACK: {

@@ -152,6 +152,10 @@ void config__field_copy(const struct config_field *f, const struct slot *slot, c
         struct model_zone *z = to;
         z->ns = ((const struct model_zone *)from)->ns;
         z->ns_n = ((const struct model_zone *)from)->ns_n;
+    } else if (f->kind == FIELD_LIST && strcmp(f->key, "of") == 0) {
+        struct model_probe *p = to;
+        p->of = ((const struct model_probe *)from)->of;
+        p->of_n = ((const struct model_probe *)from)->of_n;
     } else if (f->kind == FIELD_LIST && slot->noun == NOUN_PROBE) {
         struct model_probe *p = to;
         p->args = ((const struct model_probe *)from)->args;

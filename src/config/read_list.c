@@ -15,7 +15,7 @@ static enum err list_piece(struct reader *r, const struct at *at, const char *pi
     text[len] = '\0';
     if (names && !model_name_canonical(text, name))
         return diag_error(r->diag, ERR_INVALID, config__where(at, where),
-                          "\"%.80s\" is not the name of a region", text);
+                          "\"%.80s\" is not the name of a region or probe", text);
     *out = names ? model_intern(&r->in, r->a, name) : arena_strdup(r->a, text);
     return *out ? ERR_OK : config__nomem(r->diag);
 }

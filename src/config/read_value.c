@@ -145,7 +145,7 @@ static enum err read_enum(struct reader *r, const struct at *at, const struct co
     if (!json_is_string(v))
         return refuse(r, at, f, v);
     nearest_start(&near, json_string_value(v));
-    for (int k = PROBE_HTTP; k <= PROBE_EXEC; k++) {
+    for (int k = PROBE_HTTP; k <= PROBE_QUORUM; k++) {
         const char *name = model_probe_type_name((enum model_probe_type)k);
         if (strcasecmp(name, json_string_value(v)) == 0) {
             *out = (enum model_probe_type)k;
@@ -359,6 +359,8 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
     case FIELD_NS:
         return config__read_ns(r, at, v, item);
     case FIELD_LIST:
+        if (slot->noun == NOUN_PROBE && strcmp(f->key, "of") == 0)
+            return config__read_list(r, at, v, true, &probe->of, &probe->of_n);
         if (slot->noun == NOUN_PROBE)
             return config__read_list(r, at, v, false, &probe->args, &probe->args_n);
         return config__read_list(r, at, v, true, &rule->regions, &rule->regions_n);

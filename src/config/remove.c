@@ -69,6 +69,13 @@ static void probe_users(const struct model *m, const char *name, struct users *u
         if (n || (s->probe && strcmp(s->probe, name) == 0))
             user(u, "service", s->name, n, "endpoint");
     }
+    for (uint32_t i = 0; i < m->regions_n; i++)
+        if (m->regions[i].depends_on && strcmp(m->regions[i].depends_on, name) == 0)
+            user(u, "region", m->regions[i].name, 0, "");
+    for (uint32_t i = 0; i < m->probes_n; i++)
+        for (uint32_t k = 0; k < m->probes[i].of_n; k++)
+            if (strcmp(m->probes[i].of[k], name) == 0)
+                user(u, "probe", m->probes[i].name, 0, "");
 }
 
 /* Services of the zone that would then lie in no other one. */

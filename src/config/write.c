@@ -183,7 +183,10 @@ static void put_value(struct text *t, const struct config_field *f, const struct
         put_ns(t, item);
         break;
     case FIELD_LIST:
-        if (slot->noun == NOUN_PROBE)
+        if (slot->noun == NOUN_PROBE && strcmp(f->key, "of") == 0)
+            put_strings(t, ((const struct model_probe *)item)->of,
+                        ((const struct model_probe *)item)->of_n);
+        else if (slot->noun == NOUN_PROBE)
             put_strings(t, ((const struct model_probe *)item)->args,
                         ((const struct model_probe *)item)->args_n);
         else

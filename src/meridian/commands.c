@@ -149,8 +149,8 @@ static const struct command table[] = {
     {"probe list", "", "Lists the probes.", "meridian probe list", run_list, 0, NOUN_PROBE, NULL},
     {"probe remove", "NAME", "Removes a probe that nothing uses.", "meridian probe remove web",
      run_remove, FLAGS_EDIT, NOUN_PROBE, NULL},
-    {"probe run", "NAME [SERVICE] [REGION] ADDRESS",
-     "Tries a probe now against one endpoint and prints what it saw.",
+    {"probe run", "NAME [SERVICE] [REGION] [ADDRESS]",
+     "Tries a probe now against one endpoint, or its own target, and prints what it saw.",
      "meridian probe run web 203.0.113.10\nmeridian probe run web www.gslb.example.com eu-west "
      "203.0.113.20",
      run_probe_run, 0, NOUN_PROBE, NULL},

@@ -50,7 +50,19 @@ static void regions(const struct model *m, struct table *t)
 
 static void probe_target(const struct model_probe *p, struct table *t)
 {
-    if (p->type == PROBE_EXEC)
+    if (model_probe_combines(p)) {
+        char of[MODEL_PROBE_OF_MAX * MODEL_NAME_TEXT_MAX] = "";
+        for (uint32_t i = 0; i < p->of_n && i < MODEL_PROBE_OF_MAX; i++) {
+            strcat(of, i ? "," : "");
+            strcat(of, p->of[i]);
+        }
+        if (p->type == PROBE_QUORUM)
+            table_cell(t, "%" PRId64 " of %s", p->quorum, of);
+        else
+            table_cell(t, "of %s", of);
+    } else if (p->target)
+        table_cell(t, "%s", p->target);
+    else if (p->type == PROBE_EXEC)
         table_cell(t, "%s", p->command ? p->command : "");
     else if (p->type == PROBE_DNS)
         table_cell(t, "%s %s", p->qname ? p->qname : "the service's name",

@@ -17,14 +17,15 @@ static void print_timings(const json_t *timings)
     }
 }
 
-/* PROBE ADDRESS, or PROBE SERVICE REGION ADDRESS. */
+/* PROBE ADDRESS, PROBE alone where it has a target, or PROBE SERVICE REGION ADDRESS. */
 int run_probe_run(struct call *c)
 {
     if (c->args_n == 3)
         return session_fail_text(ADMIN_USAGE,
                                  "probe run takes an address, or service, region and address");
-    json_t *request = json_pack("{s:s, s:s, s:s}", "op", "probe-run", "probe", call_arg(c, 0),
-                                "address", call_arg(c, c->args_n - 1));
+    json_t *request = json_pack("{s:s, s:s}", "op", "probe-run", "probe", call_arg(c, 0));
+    if (c->args_n > 1)
+        json_object_set_new(request, "address", json_string(call_arg(c, c->args_n - 1)));
     if (c->args_n == 4) {
         json_object_set_new(request, "service", json_string(call_arg(c, 1)));
         json_object_set_new(request, "region", json_string(call_arg(c, 2)));

@@ -70,11 +70,12 @@ static void zone(struct copier *c, struct model_zone *z)
 static void probe(struct copier *c, struct model_probe *p)
 {
     shared(c, &p->name);
-    const char **fields[] = {&p->path,   &p->host,  &p->status, &p->body,   &p->send,
-                             &p->expect, &p->qname, &p->qtype,  &p->command};
+    const char **fields[] = {&p->path,   &p->host,  &p->status, &p->body,    &p->send,
+                             &p->expect, &p->qname, &p->qtype,  &p->command, &p->target};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         text(c, fields[i]);
     p->args = texts(c, p->args, p->args_n);
+    p->of = texts(c, p->of, p->of_n);
 }
 
 static void map(struct copier *c, struct model_map *map)
@@ -115,8 +116,10 @@ bool model__deepen(struct model *m)
     }
     for (uint32_t i = 0; i < m->zones_n; i++)
         zone(&c, &m->zones[i]);
-    for (uint32_t i = 0; i < m->regions_n; i++)
+    for (uint32_t i = 0; i < m->regions_n; i++) {
         shared(&c, &m->regions[i].name);
+        shared(&c, &m->regions[i].depends_on);
+    }
     for (uint32_t i = 0; i < m->probes_n; i++)
         probe(&c, &m->probes[i]);
     for (uint32_t i = 0; i < m->maps_n; i++)

@@ -268,6 +268,7 @@ enum err model_validate(struct model *m, struct diag *diag)
     zones(&v);
     regions(&v);
     validate__probes(&v);
+    validate__dependencies(&v);
     maps(&v);
     latency(&v);
     validate__services(&v);

@@ -46,6 +46,7 @@ int validate__region_named(struct validation *v, const char *noun, const char *o
 const char *validate__hint(struct validation *v, enum model_part part, const char *name);
 
 void validate__probes(struct validation *v);
+void validate__dependencies(struct validation *v); /* of regions on probes */
 void validate__services(struct validation *v);
 /* Of all services, against the settings. */
 void validate__thresholds(struct validation *v);

@@ -25,18 +25,20 @@ struct probe_driver {
 };
 
 extern const struct probe_driver probe__http_driver, probe__tcp_driver, probe__dns_driver,
-    probe__exec_driver;
+    probe__exec_driver, probe__combine_driver;
 
 /* ---- targets: copies, kept while a run of them is under way ---- */
 
 struct set_target {
     struct probe_target t;
     const char *key;
-    uint64_t definition; /* hash of what the probe says: a change cancels a run */
+    uint64_t definition;     /* hash of what the probe says: a change cancels a run */
+    uint32_t of_first, of_n; /* the probes that it is of, as targets */
 };
 struct probe_set {
     struct arena *arena;
     uint32_t refs, n;
+    uint32_t all_n; /* with the probes that others are of, behind those of the schedule */
     struct set_target *target;
 };
 struct probe_set *probe__set_create(const struct probe_target *targets, uint32_t n);

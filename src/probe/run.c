@@ -20,6 +20,10 @@ static const struct probe_driver *driver_of(enum model_probe_type type)
         return &probe__dns_driver;
     case PROBE_EXEC:
         return &probe__exec_driver;
+    case PROBE_ALL:
+    case PROBE_ANY:
+    case PROBE_QUORUM:
+        return &probe__combine_driver;
     }
     check_failed("probe type", __FILE__, __LINE__);
 }
@@ -37,6 +41,9 @@ uint16_t probe_port(const struct model_probe *probe)
         return 53;
     case PROBE_TCP:
     case PROBE_EXEC:
+    case PROBE_ALL:
+    case PROBE_ANY:
+    case PROBE_QUORUM:
         break;
     }
     return 0;

@@ -198,7 +198,7 @@ enum err probe_runner_set_targets(struct probe_runner *r, const struct probe_tar
     r->set = set;
     for (struct probe_run *run = r->runs, *next; run; run = next) {
         next = run->next;
-        if (!run->once)
+        if (!run->once && !run->ended) /* one that is of others takes those with it */
             carry_over(r, run);
     }
     probe__resolver_prune(r, clock_mono_ms());

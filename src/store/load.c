@@ -194,7 +194,7 @@ static enum err regions(struct loader *l)
 {
     struct query q = store__query(l->s, &l->s->config,
                                   "SELECT id, name, position, latitude, longitude, capacity, "
-                                  "bias_km FROM region ORDER BY id",
+                                  "bias_km, depends_on FROM region ORDER BY id",
                                   l->diag);
     while (!l->failed && store__row(&q)) {
         struct model_region *r = append(l, PART_REGIONS);
@@ -207,19 +207,19 @@ static enum err regions(struct loader *l)
         r->lon = sqlite3_column_double(q.st, 4);
         r->capacity = sqlite3_column_int64(q.st, 5);
         r->bias_km = sqlite3_column_double(q.st, 6);
+        if (sqlite3_column_type(q.st, 7) != SQLITE_NULL)
+            r->depends_on = shared_text(l, &q, 7);
         name_add(l, &l->regions, sqlite3_column_int64(q.st, 0), r->name);
     }
     model_part_sort(l->m, PART_REGIONS);
     return store__end(&q);
 }
 
-static enum err probe_args(struct loader *l, int64_t probe, struct model_probe *p)
+/* Texts of a probe, in order. */
+static enum err probe_list(struct loader *l, int64_t probe, const char *sql,
+                           const char *const **out, uint32_t *out_n)
 {
-    struct query q =
-        store__query(l->s, &l->s->config,
-                     "SELECT value, count(*) OVER () FROM probe_arg WHERE probe_id = ? "
-                     "ORDER BY position",
-                     l->diag);
+    struct query q = store__query(l->s, &l->s->config, sql, l->diag);
     const char **list = NULL;
     uint32_t n = 0;
     store__bind_int(&q, 1, probe);
@@ -231,8 +231,8 @@ static enum err probe_args(struct loader *l, int64_t probe, struct model_probe *
         else
             list[n++] = copy_text(l, &q, 0);
     }
-    p->args = list;
-    p->args_n = n;
+    *out = list;
+    *out_n = n;
     return store__end(&q);
 }
 
@@ -241,8 +241,9 @@ static enum err probe_row(struct loader *l, struct query *q, struct model_probe 
     const char **texts[] = {&p->path,   &p->host,  &p->status, &p->body,   &p->send,
                             &p->expect, &p->qname, &p->qtype,  &p->command};
     p->name = shared_text(l, q, 1);
-    for (int k = PROBE_HTTP; k <= PROBE_EXEC; k++)
-        if (strcmp(store__column(q, 2), model_probe_type_name((enum model_probe_type)k)) == 0)
+    for (int k = PROBE_HTTP; k <= PROBE_QUORUM; k++)
+        if (strcmp(store__column(q, sqlite3_column_type(q->st, 20) == SQLITE_NULL ? 2 : 20),
+                   model_probe_type_name((enum model_probe_type)k)) == 0)
             p->type = (enum model_probe_type)k;
     p->port = sqlite3_column_int64(q->st, 3);
     p->verify = sqlite3_column_int(q->st, 4);
@@ -253,8 +254,19 @@ static enum err probe_row(struct loader *l, struct query *q, struct model_probe 
     p->rise = sqlite3_column_int64(q->st, 9);
     for (int i = 0; i < 9; i++)
         *texts[i] = copy_text(l, q, 10 + i);
-    name_add(l, &l->probes, sqlite3_column_int64(q->st, 0), p->name);
-    return probe_args(l, sqlite3_column_int64(q->st, 0), p);
+    p->target = copy_text(l, q, 19);
+    p->quorum = sqlite3_column_int64(q->st, 21);
+    int64_t id = sqlite3_column_int64(q->st, 0);
+    name_add(l, &l->probes, id, p->name);
+    enum err e = probe_list(l, id,
+                            "SELECT value, count(*) OVER () FROM probe_arg WHERE probe_id = ? "
+                            "ORDER BY position",
+                            &p->args, &p->args_n);
+    return e ? e
+             : probe_list(l, id,
+                          "SELECT name, count(*) OVER () FROM probe_of WHERE probe_id = ? "
+                          "ORDER BY position",
+                          &p->of, &p->of_n);
 }
 
 static enum err probes(struct loader *l)
@@ -262,7 +274,8 @@ static enum err probes(struct loader *l)
     struct query q =
         store__query(l->s, &l->s->config,
                      "SELECT id, name, type, port, verify, follow, interval_ms, timeout_ms, fall, "
-                     "rise, path, host, status, body, send, expect, qname, qtype, command "
+                     "rise, path, host, status, body, send, expect, qname, qtype, command, "
+                     "target, combine, quorum "
                      "FROM probe ORDER BY id",
                      l->diag);
     enum err e = ERR_OK;

@@ -146,10 +146,12 @@ static enum err region(struct saver *v, const char *name)
     if (!r)
         return delete_by_name(v, "DELETE FROM region WHERE name = ?", name);
     struct query q = query(
-        v, "INSERT INTO region(name, position, latitude, longitude, capacity, bias_km)"
-           " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET position = excluded.position,"
-           " latitude = excluded.latitude, longitude = excluded.longitude,"
-           " capacity = excluded.capacity, bias_km = excluded.bias_km");
+        v,
+        "INSERT INTO region(name, position, latitude, longitude, capacity, bias_km, depends_on)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET position = excluded.position,"
+        " latitude = excluded.latitude, longitude = excluded.longitude,"
+        " capacity = excluded.capacity, bias_km = excluded.bias_km,"
+        " depends_on = excluded.depends_on");
     store__bind_text(&q, 1, r->name);
     store__bind_int(&q, 2, r->order);
     if (r->placed) {
@@ -158,20 +160,23 @@ static enum err region(struct saver *v, const char *name)
     }
     store__bind_int(&q, 5, r->capacity);
     store__bind_real(&q, 6, r->bias_km);
+    store__bind_text(&q, 7, r->depends_on);
     store__run(&q);
     return store__end(&q);
 }
 
-static enum err probe_args(struct saver *v, const struct model_probe *p, int64_t id)
+/* Texts of a probe, in order. */
+static enum err probe_list(struct saver *v, int64_t id, const char *clear, const char *insert,
+                           const char *const *list, uint32_t n)
 {
-    enum err e = delete_children(v, "DELETE FROM probe_arg WHERE probe_id = ?", id);
+    enum err e = delete_children(v, clear, id);
     if (e)
         return e;
-    struct query q = query(v, "INSERT INTO probe_arg(probe_id, position, value) VALUES(?, ?, ?)");
-    for (uint32_t i = 0; i < p->args_n; i++) {
+    struct query q = query(v, insert);
+    for (uint32_t i = 0; i < n; i++) {
         store__bind_int(&q, 1, id);
         store__bind_int(&q, 2, i);
-        store__bind_text(&q, 3, p->args[i]);
+        store__bind_text(&q, 3, list[i]);
         store__run(&q);
     }
     return store__end(&q);
@@ -188,24 +193,38 @@ static enum err probe(struct saver *v, const char *name)
                                p->timeout_ms, p->fall,   p->rise};
     struct query q = query(
         v, "INSERT INTO probe(name, type, port, verify, follow, interval_ms, timeout_ms, fall,"
-           " rise, path, host, status, body, send, expect, qname, qtype, command)"
-           " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+           " rise, path, host, status, body, send, expect, qname, qtype, command, target, combine,"
+           " quorum)"
+           " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
            " ON CONFLICT(name) DO UPDATE SET type = excluded.type, port = excluded.port,"
            " verify = excluded.verify, follow = excluded.follow,"
            " interval_ms = excluded.interval_ms, timeout_ms = excluded.timeout_ms,"
            " fall = excluded.fall, rise = excluded.rise, path = excluded.path,"
            " host = excluded.host, status = excluded.status, body = excluded.body,"
            " send = excluded.send, expect = excluded.expect, qname = excluded.qname,"
-           " qtype = excluded.qtype, command = excluded.command RETURNING id");
+           " qtype = excluded.qtype, command = excluded.command, target = excluded.target,"
+           " combine = excluded.combine, quorum = excluded.quorum RETURNING id");
+    bool combines = model_probe_combines(p);
     store__bind_text(&q, 1, p->name);
-    store__bind_text(&q, 2, model_probe_type_name(p->type));
+    store__bind_text(&q, 2, model_probe_type_name(combines ? PROBE_EXEC : p->type));
     for (int i = 0; i < 7; i++)
         store__bind_int(&q, 3 + i, numbers[i]);
     for (int i = 0; i < 9; i++)
         store__bind_text(&q, 10 + i, texts[i]);
+    store__bind_text(&q, 19, p->target);
+    store__bind_text(&q, 20, combines ? model_probe_type_name(p->type) : NULL);
+    store__bind_int(&q, 21, p->quorum);
     int64_t id = put_returning(&q);
     enum err e = store__end(&q);
-    return e ? e : probe_args(v, p, id);
+    if (!e)
+        e = probe_list(v, id, "DELETE FROM probe_arg WHERE probe_id = ?",
+                       "INSERT INTO probe_arg(probe_id, position, value) VALUES(?, ?, ?)", p->args,
+                       p->args_n);
+    if (!e)
+        e = probe_list(v, id, "DELETE FROM probe_of WHERE probe_id = ?",
+                       "INSERT INTO probe_of(probe_id, position, name) VALUES(?, ?, ?)", p->of,
+                       p->of_n);
+    return e;
 }
 
 static enum err map_rules(struct saver *v, const struct model_map *map, int64_t id)

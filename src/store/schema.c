@@ -139,6 +139,18 @@ static const char *const config_steps[] = {
     " until_wall_ms INTEGER NOT NULL,"
     " author TEXT NOT NULL,"
     " reason TEXT NOT NULL) STRICT;",
+    /* 2 -> 3: a CHECK cannot be changed in place, so what combines probes has a column of its own
+     */
+    "ALTER TABLE region ADD COLUMN depends_on TEXT"
+    " REFERENCES probe(name) DEFERRABLE INITIALLY DEFERRED;"
+    "ALTER TABLE probe ADD COLUMN target TEXT;"
+    "ALTER TABLE probe ADD COLUMN combine TEXT CHECK(combine IN ('all', 'any', 'quorum'));"
+    "ALTER TABLE probe ADD COLUMN quorum INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE probe_of("
+    " probe_id INTEGER NOT NULL REFERENCES probe(id) ON DELETE CASCADE,"
+    " position INTEGER NOT NULL,"
+    " name TEXT NOT NULL REFERENCES probe(name) DEFERRABLE INITIALLY DEFERRED,"
+    " PRIMARY KEY(probe_id, position)) STRICT, WITHOUT ROWID;",
 };
 
 static const char *const history_steps[] = {

@@ -219,8 +219,8 @@ static void errors_name_the_place_and_what_would_do(void **state)
     import_refused("{\"settings\": {\"worker\": 1}}",
                    "settings.worker: \"worker\" is not a setting; did you mean \"workers\"?");
     import_refused("{\"probes\": [{\"name\": \"p\", \"type\": \"htp\"}]}",
-                   "probes[0].type: \"htp\" is not a probe type: give http, https, tcp, dns or "
-                   "exec; did you mean \"http\"?");
+                   "probes[0].type: \"htp\" is not a probe type: give http, https, tcp, dns, "
+                   "exec, all, any or quorum; did you mean \"http\"?");
     import_refused("{\"zones\": [{\"name\": \"z\", \"ns\": [\"a=1.2.3\"]}]}",
                    "zones[0].ns[0]: \"1.2.3\" is not an IP address: give a name server as "
                    "NAME=ADDRESS[,ADDRESS]");

@@ -78,6 +78,54 @@ static void probes_are_checked_by_type(void **state)
                    "probe p: is there twice; names are unique");
     warned("{\"probes\": [{\"name\": \"p\", \"type\": \"tcp\", \"port\": 1, \"body\": \"x\"}]}",
            "probe p: body has no effect in a probe of type tcp");
+    warned("{\"probes\": [{\"name\": \"p\", \"of\": [\"q\"]}, {\"name\": \"q\"}]}",
+           "probe p: of has no effect in a probe of type http");
+    import_refused("{\"probes\": [{\"name\": \"p\", \"target\": \"a b\"}]}",
+                   "probe p: target \"a b\" is neither an address nor a host name");
+}
+
+static void probes_of_probes_are_of_probes_that_check_something(void **state)
+{
+    (void)state;
+    import_refused("{\"probes\": [{\"name\": \"p\", \"type\": \"all\"}]}",
+                   "probe p: a probe of type all is of 1 to 8 probes: give --of NAME");
+    import_refused(
+        "{\"probes\": [{\"name\": \"p\", \"type\": \"any\", \"of\": [\"wep\"]}, {\"name\": "
+        "\"web\"}]}",
+        "probe p: probe \"wep\" does not exist; did you mean \"web\"?");
+    import_refused(
+        "{\"probes\": [{\"name\": \"p\", \"type\": \"any\", \"of\": [\"web\", \"web\"]}, "
+        "{\"name\": \"web\"}]}",
+        "probe p: names probe web twice");
+    import_refused(
+        "{\"probes\": [{\"name\": \"p\", \"type\": \"any\", \"of\": [\"q\"]}, {\"name\": "
+        "\"q\", \"type\": \"all\", \"of\": [\"p\"]}]}",
+        "probe p: probe q is of type all: name probes that check something themselves");
+    import_refused("{\"probes\": [{\"name\": \"p\", \"type\": \"quorum\", \"quorum\": 2, \"of\": "
+                   "[\"web\"]}, {\"name\": \"web\"}]}",
+                   "probe p: quorum 2 is not accepted: give 1 to 1");
+}
+
+static void a_region_depends_on_what_has_a_target(void **state)
+{
+    (void)state;
+    import_refused("{\"regions\": [{\"name\": \"eu\", \"depends_on\": \"db\"}]}",
+                   "region eu: depends_on: probe \"db\" does not exist");
+    import_refused(
+        "{\"regions\": [{\"name\": \"eu\", \"depends_on\": \"db\"}], \"probes\": [{\"name\": "
+        "\"db\"}]}",
+        "region eu: depends_on: probe db has no target of its own: give it, or each "
+        "probe that it is of, --target ADDRESS");
+    import_refused(
+        "{\"regions\": [{\"name\": \"eu\", \"depends_on\": \"two\"}], \"probes\": [{\"name\": "
+        "\"db\", \"target\": \"192.0.2.1\"}, {\"name\": \"lb\"}, {\"name\": \"two\", \"type\": "
+        "\"any\", \"of\": [\"db\", \"lb\"]}]}",
+        "region eu: depends_on: probe two has no target of its own: give it, or each "
+        "probe that it is of, --target ADDRESS");
+    import_refused(
+        "{\"regions\": [{\"name\": \"eu\", \"depends_on\": \"ns\"}], \"probes\": [{\"name\": "
+        "\"ns\", \"type\": \"dns\", \"target\": \"192.0.2.1\"}]}",
+        "region eu: depends_on: probe ns asks for the service's name: give it --qname");
 }
 
 static void references_must_exist(void **state)
@@ -292,6 +340,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_kept),
         cmocka_unit_test(probes_are_checked_by_type),
+        cmocka_unit_test(probes_of_probes_are_of_probes_that_check_something),
+        cmocka_unit_test(a_region_depends_on_what_has_a_target),
         cmocka_unit_test(references_must_exist),
         cmocka_unit_test(the_longest_zone_holds_a_service),
         cmocka_unit_test(host_names_and_addresses_do_not_mix),

@@ -399,6 +399,40 @@ static void overrides_live_outside_revisions(void **state)
     store_close(&s);
 }
 
+static void probes_of_probes_and_dependencies_come_back(void **state)
+{
+    (void)state;
+    static const char doc[] =
+        "{\"regions\": [{\"name\": \"eu\", \"depends_on\": \"both\"}, {\"name\": \"us\", "
+        "\"depends_on\": \"db\"}], \"probes\": [{\"name\": \"db\", \"type\": \"tcp\", \"port\": "
+        "5432, \"target\": \"192.0.2.5\"}, {\"name\": \"lb\", \"target\": \"lb.example\"}, "
+        "{\"name\": \"both\", \"type\": \"quorum\", \"quorum\": 2, \"of\": [\"lb\", \"db\"]}]}";
+    struct store *s = made();
+    must_apply(s, doc, 1);
+    struct model *m = loaded(s);
+    const struct model_probe *both = model_probe(m, "both");
+    assert_int_equal(both->type, PROBE_QUORUM);
+    assert_int_equal(both->quorum, 2);
+    assert_int_equal(both->of_n, 2);
+    assert_string_equal(both->of[0], "lb");
+    assert_string_equal(both->of[1], "db");
+    assert_string_equal(model_region(m, "eu")->depends_on, "both");
+    assert_string_equal(model_probe(m, "lb")->target, "lb.example");
+    assert_true(model_probe_targeted(m, both));
+    model_unref(&m);
+    char *before = exported(s);
+    must_apply(s, "{\"regions\": [], \"probes\": []}", 2);
+    assert_int_equal(store_load_at(s, 1, &m, NULL), ERR_OK);
+    assert_int_equal(model_validate(m, NULL), ERR_OK);
+    m->revision = 1;
+    char *again = config_export(m, true);
+    assert_string_equal(again, before);
+    free(before);
+    free(again);
+    model_unref(&m);
+    store_close(&s);
+}
+
 static void keep_window(void *ctx, const struct store_maintenance *m)
 {
     char *out = ctx;
@@ -480,6 +514,7 @@ int main(void)
         scratch_test(acknowledged_commits_survive_kill_9),
         scratch_test(several_processes_edit_one_after_another),
         scratch_test(overrides_live_outside_revisions),
+        scratch_test(probes_of_probes_and_dependencies_come_back),
         scratch_test(windows_are_numbered_once_and_listed_as_they_begin),
         scratch_test(windows_that_are_over_make_room),
     };

@@ -47,10 +47,21 @@ struct model_region { /* in the order they were declared */
     double lat, lon;
     int64_t capacity; /* 0: none given */
     double bias_km;
+    const char *depends_on; /* a probe with a target of its own; NULL */
     int64_t order; /* ascending in the array; keeps a region's place through diff and undo */
 };
 
-enum model_probe_type { PROBE_HTTP, PROBE_HTTPS, PROBE_TCP, PROBE_DNS, PROBE_EXEC };
+enum model_probe_type {
+    PROBE_HTTP,
+    PROBE_HTTPS,
+    PROBE_TCP,
+    PROBE_DNS,
+    PROBE_EXEC,
+    PROBE_ALL, /* and the two below: of other probes */
+    PROBE_ANY,
+    PROBE_QUORUM
+};
+#define MODEL_PROBE_OF_MAX 8
 struct model_probe { /* sorted by name */
     const char *name;
     enum model_probe_type type;
@@ -66,6 +77,10 @@ struct model_probe { /* sorted by name */
     const char *command;       /* exec: path of the program */
     const char *const *args;   /* exec: with {address} {service} {region} {port} replaced */
     uint32_t args_n;
+    const char *target;    /* what it checks instead of the endpoint; NULL: the endpoint */
+    const char *const *of; /* all, any, quorum: names of probes */
+    uint32_t of_n;
+    int64_t quorum;                  /* quorum: how many of them must succeed */
     int64_t interval_ms, timeout_ms; /* 10 s, 5 s; timeout below interval */
     int64_t fall, rise;              /* 3, 2 */
 };
@@ -206,3 +221,6 @@ enum err model_place_parse(const char *text, struct arena *a, struct model_place
                            const char *where, struct diag *diag) WARN_UNUSED;
 int model_place_compare(const struct model_place *a, const struct model_place *b);
 const char *model_probe_type_name(enum model_probe_type type);
+bool model_probe_combines(const struct model_probe *p); /* all, any, quorum */
+/* Does it check something that is named in it, whatever the endpoint? */
+bool model_probe_targeted(const struct model *m, const struct model_probe *p);

@@ -32,7 +32,8 @@
 
 struct probe_target {
     const struct model_probe *probe;
-    const char *service; /* name without the last dot */
+    const struct model *model; /* where the probes are that a probe is of; NULL where none is */
+    const char *service;       /* name without the last dot */
     const char *region;
     const char *address; /* text of ip, or a host name */
     struct ip ip;        /* family 0: address is a host name, resolved once an interval */
