@@ -228,7 +228,7 @@ static void adopt_endpoint(struct health *h, const struct health *old, uint32_t 
         }
     }
     if (p->streak && !p->streak_ok && p->observed != HEALTH_OBSERVED_DOWN &&
-        p->witness_ms == NEVER_MS && h->regions_probed_n >= 2)
+        p->witness_ms == NEVER_MS && health__witness_possible(h, health__region_of(h, p->endpoint)))
         health__witness_link(h, p);
 }
 

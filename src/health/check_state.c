@@ -114,7 +114,8 @@ static const char *check_words(const struct health *h)
             uint32_t site = h->service_site[i];
             const struct health_site_config *s = &h->cfg.site[site];
             const struct judged *j = health__judged(h, site);
-            moving += (j && j->moving) + h->region[s->region].moving;
+            moving += j && j->moving;
+            moving += !health__is_dependency(h, site) && h->region[s->region].moving;
             for (uint32_t e = 0; e < s->endpoint_n; e++) {
                 const struct probed *p = health__probed(h, s->endpoint_first + e);
                 moving += p && p->moving;

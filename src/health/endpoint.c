@@ -55,7 +55,7 @@ static void count(uint32_t *n, bool *counted, bool now)
 void health__endpoint_recount(struct health *h, uint32_t endpoint)
 {
     struct probed *p = health__probed(h, endpoint);
-    if (!p || p->silent)
+    if (!p || p->silent || health__is_dependency(h, health__site_of(h, endpoint)))
         return;
     struct judged *j = health__judged(h, health__site_of(h, endpoint));
     const struct order *o = health__endpoint_order(h, endpoint);
@@ -74,7 +74,7 @@ void health__endpoint_recount(struct health *h, uint32_t endpoint)
         j->rate_target = AVAIL_FULL;
 }
 
-static bool may_change(const struct probed *p)
+bool health__endpoint_may_change(const struct probed *p)
 {
     bool failing = p->streak && !p->streak_ok;
     return p->observed == HEALTH_OBSERVED_DOWN ? p->streak_ok : failing;
@@ -116,6 +116,10 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
 {
     int64_t due = NEVER_MS;
     struct probed *p = health__probed(h, endpoint);
+    if (p && health__is_dependency(h, health__site_of(h, endpoint))) {
+        health__dependency_judge(h, p);
+        return;
+    }
     if (p) {
         health__reports_tick(h, endpoint);
         struct verdict v = health__reports_verdict(h, endpoint);
@@ -146,7 +150,8 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
         health__budget_settle(h, endpoint, &p->held, &p->m, &r, before, way, &by, &due);
         if (p->m.wait != WAIT_NONE && p->m.wait != waited)
             health__event_waits(h, health__place_endpoint(h, endpoint), LOG_DEBUG, &p->m, &r);
-        health__moving_set(h, &p->moving, may_change(p) || health__mover_moving(&p->m, h->now_ms),
+        health__moving_set(h, &p->moving,
+                           health__endpoint_may_change(p) || health__mover_moving(&p->m, h->now_ms),
                            health__service_of(h, endpoint));
         health__outage_set(&p->out, health__endpoint_observed(h, p) == HEALTH_OBSERVED_DOWN,
                            h->now_ms);
@@ -190,11 +195,15 @@ static void observe(struct health *h, struct probed *p, enum health_observed to,
     p->observed = (uint8_t)to;
     p->restored = false;
     p->note = 0;
-    struct health_event *e = health__event(
-        h, HEALTH_EVENT_ENDPOINT, level, health__place_endpoint(h, p->endpoint), rule,
-        "%s %s -> %s rule=%s cause=\"%s\"%s", config_of(h, p)->address, health__observed_name(was),
-        health__observed_name(p->observed), health__rule_name(rule), cause, flaps);
-    health__event_moves(e, before, to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before);
+    const char *kind =
+        health__is_dependency(h, health__site_of(h, p->endpoint)) ? "dependency " : "";
+    struct health_event *e =
+        health__event(h, HEALTH_EVENT_ENDPOINT, level, health__place_endpoint(h, p->endpoint), rule,
+                      "%s%s %s -> %s rule=%s cause=\"%s\"%s", kind, config_of(h, p)->address,
+                      health__observed_name(was), health__observed_name(p->observed),
+                      health__rule_name(rule), cause, flaps);
+    if (!*kind) /* else it is the region's that moves */
+        health__event_moves(e, before, to == HEALTH_OBSERVED_DOWN ? AVAIL_NONE : before);
     e->was = health__observed_name(was);
     e->is = health__observed_name(p->observed);
     e->judged = p->streak;
@@ -206,7 +215,9 @@ void health__endpoint_fall(struct health *h, struct probed *p)
 {
     char cause[HEALTH_TEXT_MAX];
     snprintf(cause, sizeof cause, "%u failure%s in a row%s", p->streak, p->streak == 1 ? "" : "s",
-             h->regions_probed_n < 2 ? ", no witness possible" : "");
+             health__witness_possible(h, health__region_of(h, p->endpoint))
+                 ? ""
+                 : ", no witness possible");
     health__witness_clear(h, p);
     p->streak_fall = p->streak;
     observe(h, p, HEALTH_OBSERVED_DOWN, RULE_FALL, LOG_NOTICE, cause);
@@ -238,9 +249,7 @@ void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_be
     health__action(h, p, at > not_before_ms ? at : not_before_ms);
 }
 
-#define TARGET_TEXT_MAX 112
-
-static const char *target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX])
+const char *health__target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX])
 {
     bool v6 = strchr(c->address, ':') != NULL;
     if (c->probe->port)
@@ -261,8 +270,9 @@ static void probe_event(struct health *h, const struct probed *p, bool ok, enum 
     struct health_event *e =
         health__event(h, HEALTH_EVENT_PROBE, level, health__place_endpoint(h, p->endpoint),
                       RULE_PROBE, "probe %.60s %s %s: %.100s%s", c->probe->name,
-                      target_text(c, target), ok ? "ok" : "fail", text, count);
-    health__event_moves(e, p->m.avail, p->m.avail);
+                      health__target_text(c, target), ok ? "ok" : "fail", text, count);
+    if (!health__is_dependency(h, health__site_of(h, p->endpoint)))
+        health__event_moves(e, p->m.avail, p->m.avail);
 }
 
 static void on_failure(struct health *h, struct probed *p, const struct health_sample *s)
@@ -314,7 +324,9 @@ static void on_success(struct health *h, struct probed *p, const struct health_s
         rise(h, p);
     else if (down)
         health__endpoint_confirm(h, p, h->now_ms);
-    health__witness_success(h, p, s->started_ms);
+    /* What is shared may stand next to the prober: it proves nothing of the way to a region. */
+    if (!health__is_dependency(h, health__site_of(h, p->endpoint)))
+        health__witness_success(h, p, s->started_ms);
 }
 
 void health_sample(struct health *h, const struct health_sample *s)
@@ -343,7 +355,8 @@ void health_sample(struct health *h, const struct health_sample *s)
         else if (!s->confirm && p->in_rate && health__witness_proves(h, p, s->started_ms))
             health__window_add(j, p, false);
     }
-    health__witness_remember(h, p, s->ok);
+    if (!health__is_dependency(h, site))
+        health__witness_remember(h, p, s->ok);
     health__witness_settle(h, NULL);
     health__endpoint_judge(h, s->endpoint);
     health__site_judge(h, site);

@@ -49,26 +49,42 @@ static bool config_valid(const struct health_config *c)
         if (e->probe && (!e->probe->fall || !e->probe->rise || !e->probe->interval_ms))
             return false;
     }
+    for (uint32_t i = 0; i < c->regions_n; i++) {
+        uint32_t at = c->region[i].dependency;
+        if (at == HEALTH_NONE || !at)
+            continue;
+        if (at >= c->endpoints_n || !c->endpoint[at].probe ||
+            c->site[c->endpoint[at].site].region != i ||
+            !c->service[c->site[c->endpoint[at].site].service].dependencies)
+            return false;
+    }
     uint64_t slots = (uint64_t)c->endpoints_n + c->sites_n + c->regions_n + c->services_n;
     return slots < UINT32_MAX / 4 && c->dead_band >= 0.001 && c->dead_band <= 0.5;
 }
 
-/* Sites by service and by region: where[k] .. where[k + 1] in sites. */
+/* Sites by service and by region: where[k] .. where[k + 1] in sites. What a region depends on is
+ * none of its sites. */
 static void group_sites(const struct health *h, uint32_t *first, uint32_t *sites, bool by_region)
 {
     uint32_t groups = by_region ? h->cfg.regions_n : h->cfg.services_n;
     const struct health_site_config *s = h->cfg.site;
-    for (uint32_t i = 0; i < h->cfg.sites_n; i++)
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < h->cfg.sites_n; i++) {
+        if (by_region && health__is_dependency(h, i))
+            continue;
         first[(by_region ? s[i].region : s[i].service) + 1]++;
+        n++;
+    }
     for (uint32_t g = 0; g < groups; g++)
         first[g + 1] += first[g];
     for (uint32_t i = h->cfg.sites_n; i-- > 0;) { /* backwards, so that groups are in order */
         uint32_t g = by_region ? s[i].region : s[i].service;
-        sites[--first[g + 1]] = i;
+        if (!by_region || !health__is_dependency(h, i))
+            sites[--first[g + 1]] = i;
     }
     for (uint32_t g = 0; g < groups; g++) /* each end has become its start: move them back */
         first[g] = first[g + 1];
-    first[groups] = h->cfg.sites_n;
+    first[groups] = n;
 }
 
 static void count_probed(struct health *h)
@@ -165,7 +181,8 @@ static void start_endpoints(struct health *h)
         if (!p)
             continue;
         start_endpoint(h, p, i);
-        h->region[health__region_of(h, i)].probed_n++;
+        if (!health__is_dependency(h, health__site_of(h, i)))
+            h->region[health__region_of(h, i)].probed_n++;
         if (h->cfg.endpoint[i].probe->timeout_ms > h->timeout_ms_max)
             h->timeout_ms_max = h->cfg.endpoint[i].probe->timeout_ms;
         health__endpoint_recount(h, i);
@@ -191,7 +208,8 @@ static void start_sites(struct health *h)
         if (!j)
             continue;
         start_site(h, j, i);
-        h->region[h->cfg.site[i].region].judged_n++;
+        if (!health__is_dependency(h, i))
+            h->region[h->cfg.site[i].region].judged_n++;
     }
 }
 

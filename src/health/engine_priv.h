@@ -52,7 +52,9 @@ enum rule {
     RULE_REPORT,
     RULE_MAX_MOVE,
     RULE_OVERLOAD,
-    RULE_MAINTENANCE
+    RULE_MAINTENANCE,
+    RULE_DEPENDENCY,
+    RULE_LAST_REGION
 };
 
 /* Why a move up has to wait. */
@@ -212,6 +214,8 @@ struct region {
     bool crowded;              /* nobody else has room for its clients */
     uint32_t keep;             /* load does not shed below */
     int64_t guests_until_ms;   /* when the last of them were told to go; NEVER_MS never */
+    bool stranded; /* was said: what it depends on is down, and it is all that is left */
+    int64_t stranded_looked_ms;
     uint32_t zero_n, judged_n; /* of the sites that are probed */
     bool moving;
     int64_t ttl_ms_max, ttl_moving_ms_max;
@@ -303,6 +307,11 @@ static inline uint32_t health__region_of(const struct health *h, uint32_t endpoi
 static inline uint32_t health__service_of(const struct health *h, uint32_t endpoint)
 {
     return h->cfg.site[h->cfg.endpoint[endpoint].site].service;
+}
+/* Is the site no service's, but what its region depends on? */
+static inline bool health__is_dependency(const struct health *h, uint32_t site)
+{
+    return h->cfg.service[h->cfg.site[site].service].dependencies;
 }
 static inline struct probed *health__probed(const struct health *h, uint32_t endpoint)
 {
@@ -418,6 +427,19 @@ void health__reports_due(const struct health *h, uint32_t item, int64_t *due_ms)
 void health__reports_adopt(struct health *h, uint32_t item, const struct health *old,
                            uint32_t old_item);
 void health__load_judge(struct health *h, uint32_t region, struct source *s);
+
+/* dependency.c */
+void health__dependency_judge(struct health *h, struct probed *p);
+/* Does what the region depends on take it out? Says once when it would, and nothing is left. */
+bool health__dependency_down(struct health *h, uint32_t region);
+/* The earlier of *due_ms and when to look at the others again. */
+void health__dependency_due(const struct health *h, uint32_t region, int64_t *due_ms);
+bool health__dependency_moving(const struct health *h, uint32_t region);
+/* Another region with probed endpoints, which could tell a dead target from a dead prober. */
+bool health__witness_possible(const struct health *h, uint32_t region);
+bool health__endpoint_may_change(const struct probed *p);
+#define TARGET_TEXT_MAX 112
+const char *health__target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX]);
 
 /* region.c */
 void health__region_judge(struct health *h, uint32_t region);

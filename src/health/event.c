@@ -11,10 +11,10 @@
 const char *health__rule_name(uint8_t rule)
 {
     static const char *const names[] = {
-        "none",    "fall",     "rise",  "degrade",     "panic",        "region",
-        "ramp",    "override", "until", "min-regions", "min-capacity", "hold",
-        "witness", "probe",    "load",  "report",      "max-move",     "overload",
-        "maintenance"};
+        "none",       "fall",     "rise",  "degrade",     "panic",        "region",
+        "ramp",       "override", "until", "min-regions", "min-capacity", "hold",
+        "witness",    "probe",    "load",  "report",      "max-move",     "overload",
+        "maintenance", "dependency", "last-region"};
     return names[rule];
 }
 
@@ -32,6 +32,8 @@ const char *health__override_name(uint8_t state)
 
 struct place health__place_endpoint(const struct health *h, uint32_t endpoint)
 {
+    if (health__is_dependency(h, health__site_of(h, endpoint)))
+        return health__place_region(health__region_of(h, endpoint));
     return (struct place){health__service_of(h, endpoint), health__region_of(h, endpoint),
                           endpoint};
 }

@@ -115,7 +115,14 @@ static void say_moved(struct health *h, uint32_t region, uint32_t before, const 
         say_load(h, region, before, v->load_by, more);
         return;
     }
-    if (r->m.rule == RULE_REGION)
+    if (r->m.rule == RULE_DEPENDENCY) {
+        char target[TARGET_TEXT_MAX];
+        const struct health_endpoint_config *c = &h->cfg.endpoint[health_dependency(h, region)];
+        e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region),
+                          RULE_DEPENDENCY,
+                          "availability %.2f -> %.2f rule=dependency cause=\"%.60s %s down\"%s",
+                          was, is, c->probe->name, health__target_text(c, target), more);
+    } else if (r->m.rule == RULE_REGION)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_REGION,
             "availability %.2f -> %.2f rule=region cause=\"%u of %u services down\"%s", was, is,
@@ -128,10 +135,20 @@ static void say_moved(struct health *h, uint32_t region, uint32_t before, const 
     health__event_moves(e, before, r->m.avail);
 }
 
+/* What takes it out at once: what it depends on first, since that is why its services fail. */
+static uint8_t fallen_by(struct health *h, uint32_t region)
+{
+    const struct region *r = &h->region[region];
+    if (health__dependency_down(h, region))
+        return RULE_DEPENDENCY;
+    return r->zero_n >= 2 && r->zero_n * 2 > r->judged_n ? RULE_REGION : RULE_NONE;
+}
+
 void health__region_judge(struct health *h, uint32_t region)
 {
     struct region *r = &h->region[region];
-    bool most = r->zero_n >= 2 && r->zero_n * 2 > r->judged_n;
+    uint8_t fallen = fallen_by(h, region);
+    bool most = fallen != RULE_NONE;
     uint32_t item = h->cfg.endpoints_n + h->cfg.sites_n + region;
     health__reports_tick(h, item);
     struct verdict v = health__reports_verdict(h, item);
@@ -143,6 +160,7 @@ void health__region_judge(struct health *h, uint32_t region)
     if (health__mover_step(&r->m, &r->rules, target, h->now_ms, &due)) {
         r->m.since_wall_ms = h->wall_ms;
         r->m.rule = r->m.avail > before             ? RULE_RAMP
+                    : fallen == RULE_DEPENDENCY     ? RULE_DEPENDENCY
                     : most || (!v.by && !v.load_by) ? RULE_REGION
                     : v.want <= v.load              ? RULE_DEGRADE
                                                     : RULE_LOAD;
@@ -156,9 +174,11 @@ void health__region_judge(struct health *h, uint32_t region)
                        most || v.want == AVAIL_NONE || (r->judged_n && r->zero_n == r->judged_n),
                        h->now_ms);
     set_moving(h, region,
-               health__mover_moving(&r->m, h->now_ms) || health__region_order_moving(h, region));
+               health__mover_moving(&r->m, h->now_ms) || health__region_order_moving(h, region) ||
+                   health__dependency_moving(h, region));
     health__region_order_due(h, region, &due);
     health__reports_due(h, item, &due);
+    health__dependency_due(h, region, &due);
     health__region_publish(h, region);
     health__timer_set(h, item, due);
 }

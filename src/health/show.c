@@ -169,8 +169,15 @@ static void region_why(const struct health *h, uint32_t region, char out[HEALTH_
     struct verdict v = health__reports_verdict(h, h->cfg.endpoints_n + h->cfg.sites_n + region);
     uint32_t want = v.want < v.load ? v.want : v.load;
     bool down = want <= r->m.avail || r->held.by != RULE_NONE;
+    uint32_t on = health_dependency(h, region);
+    const struct probed *p = on == HEALTH_NONE ? NULL : health__probed(h, on);
+    char target[TARGET_TEXT_MAX];
     if (r->note)
         say(out, "%s", h->note[r->note]);
+    else if (p && p->observed == HEALTH_OBSERVED_DOWN)
+        say(out, "depends on %.60s %s, which is down%s", h->cfg.endpoint[on].probe->name,
+            health__target_text(&h->cfg.endpoint[on], target),
+            r->stranded ? ": blocked by last-region" : "");
     else if (r->zero_n >= 2 && r->zero_n * 2 > r->judged_n)
         say(out, "%u of %u services down", r->zero_n, r->judged_n);
     else if (v.by && v.want <= v.load && down)
@@ -288,7 +295,9 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
     const struct order *o = health__region_order(h, region);
     region_sums(h, region, out);
     struct verdict v = health__reports_verdict(h, h->cfg.endpoints_n + h->cfg.sites_n + region);
-    if (r->m.target == AVAIL_NONE || v.want == AVAIL_NONE)
+    uint32_t on = health_dependency(h, region);
+    if (r->m.target == AVAIL_NONE || v.want == AVAIL_NONE ||
+        (on != HEALTH_NONE && health__probed(h, on)->observed == HEALTH_OBSERVED_DOWN))
         out->observed = HEALTH_OBSERVED_DOWN;
     else if (v.by || v.load_by)
         out->observed = HEALTH_OBSERVED_DEGRADED;

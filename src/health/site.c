@@ -110,6 +110,10 @@ void health__site_judge(struct health *h, uint32_t site)
     if (!j)
         return;
     uint32_t item = h->cfg.endpoints_n + site;
+    if (health__is_dependency(h, site)) { /* its region goes by the one endpoint */
+        health__timer_set(h, item, NEVER_MS);
+        return;
+    }
     health__window_roll(h, j);
     health__reports_tick(h, item);
     struct verdict v = health__reports_verdict(h, item);

@@ -152,8 +152,13 @@ void health__witness_streak(struct health *h, struct probed *p, int64_t started_
     p->first_started_ms = started_ms;
     p->first_fail_ms = h->now_ms;
     p->witness_ms = NEVER_MS;
-    if (h->regions_probed_n >= 2 && !p->listed)
+    if (health__witness_possible(h, health__region_of(h, p->endpoint)) && !p->listed)
         health__witness_link(h, p);
+}
+
+bool health__witness_possible(const struct health *h, uint32_t region)
+{
+    return h->regions_probed_n > (h->region[region].probed_n > 0);
 }
 
 void health__witness_clear(struct health *h, struct probed *p)

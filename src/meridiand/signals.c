@@ -51,10 +51,11 @@ void signals_retarget(struct daemon *d)
 {
     struct snapshot *s = world_now(d);
     const struct model *m = s->model;
-    struct probe_target *t = calloc(s->endpoints_n + 1, sizeof *t);
-    uint32_t *slot = calloc(s->endpoints_n + 1, sizeof *slot);
+    uint32_t n = 0, shared_n, slots = signal_config_engine(d->engine_config)->endpoints_n;
+    const struct signal_dependency *shared = signal_dependencies(d->engine_config, &shared_n);
+    struct probe_target *t = calloc(slots + 1, sizeof *t);
+    uint32_t *slot = calloc(slots + 1, sizeof *slot);
     CHECK(t && slot);
-    uint32_t n = 0;
     for (uint32_t i = 0; i < s->services_n; i++) {
         const struct model_service *svc = &m->services[i];
         for (uint32_t k = 0; k < svc->endpoints_n; k++) {
@@ -64,11 +65,22 @@ void signals_retarget(struct daemon *d)
                 continue;
             slot[n] = s->service_endpoint_first[i] + k;
             t[n++] = (struct probe_target){.probe = p,
+                                           .model = m,
                                            .service = svc->name,
                                            .region = e->region,
                                            .address = e->address,
                                            .ip = e->ip};
         }
+    }
+    for (uint32_t i = 0; i < shared_n; i++) {
+        if (shared[i].first != shared[i].slot)
+            continue;
+        slot[n] = shared[i].slot;
+        t[n++] = (struct probe_target){.probe = shared[i].probe,
+                                       .model = m,
+                                       .service = "",
+                                       .region = m->regions[shared[i].region].name,
+                                       .address = shared[i].address};
     }
     enum err e = probe_runner_set_targets(d->runner, t, n);
     if (e) {
@@ -81,12 +93,14 @@ void signals_retarget(struct daemon *d)
         free(d->slot_target);
         d->slot_target = NULL; /* nothing is probed: nothing is asked for */
         if (n) {
-            d->slot_target = malloc(s->endpoints_n * sizeof *d->slot_target);
+            d->slot_target = malloc(slots * sizeof *d->slot_target);
             CHECK(d->slot_target);
-            memset(d->slot_target, 0xff, s->endpoints_n * sizeof *d->slot_target);
+            memset(d->slot_target, 0xff, slots * sizeof *d->slot_target);
         }
         for (uint32_t i = 0; i < n; i++)
             d->slot_target[slot[i]] = i;
+        for (uint32_t i = 0; i < shared_n; i++)
+            d->slot_target[shared[i].slot] = d->slot_target[shared[i].first];
     }
     const char *bound = model_setting(m, "probe-concurrency");
     probe_runner_set_concurrency(d->runner, bound ? (uint32_t)atoi(bound) : 256);
@@ -153,6 +167,18 @@ void signals_settle(struct daemon *d)
         uv_timer_start(&d->health_timer, on_health_timer, due > now ? (uint64_t)(due - now) : 0, 0);
 }
 
+/* What several regions depend on is probed once, and the result is about each of them. */
+static void share_sample(struct daemon *d, struct health_sample sample)
+{
+    uint32_t n, first = sample.endpoint;
+    const struct signal_dependency *shared = signal_dependencies(d->engine_config, &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (shared[i].first == first && shared[i].slot != first) {
+            sample.endpoint = shared[i].slot;
+            health_sample(d->health, &sample);
+        }
+}
+
 static void on_result(void *ctx, const struct probe_result *r)
 {
     struct daemon *d = ctx;
@@ -168,6 +194,7 @@ static void on_result(void *ctx, const struct probe_result *r)
                                    .latency_us = r->latency_us};
     snprintf(sample.text, sizeof sample.text, "%s", r->text);
     health_sample(d->health, &sample);
+    share_sample(d, sample);
     signals_settle(d);
 }
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "daemon.h"
+#include "signal/wiring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,26 @@ static void put_full(json_t *o, const struct daemon *d, uint32_t i)
     set_new(o, "why", json_string(text));
 }
 
+/* What the region depends on, null for nothing. */
+static json_t *dependency_json(const struct daemon *d, uint32_t region)
+{
+    uint32_t n, slot = health_dependency(d->health, region);
+    const struct signal_dependency *all = signal_dependencies(d->engine_config, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (all[i].slot != slot)
+            continue;
+        struct health_endpoint_view v;
+        health_endpoint_show(d->health, slot, &v);
+        json_t *o = json_pack("{s:s, s:s, s:s}", "probe", all[i].probe->name, "target",
+                              all[i].address, "observed", observed_text(v.observed));
+        put_text(o, "last", v.last);
+        set_new(o, "rtt_ms", v.latency_us ? json_real((double)v.latency_us / 1000) : NULL);
+        put_outages(o, &v.outages);
+        return o;
+    }
+    return NULL;
+}
+
 static json_t *region_json(struct daemon *d, uint32_t i, double got, double want)
 {
     const struct snapshot *s = world_now(d);
@@ -163,6 +184,7 @@ static json_t *region_json(struct daemon *d, uint32_t i, double got, double want
     set_new(o, "error_rate", json_real(sum.error_rate));
     put_time(o, own ? v.since_wall_ms : sum.since_wall_ms);
     put_outages(o, &v.outages);
+    set_new(o, "dependency", dependency_json(d, i));
     set_new(o, "sources", reports_sources_json(d, i, HEALTH_NONE, HEALTH_NONE));
     set_new(o, "capacity", capacity_json(d, i));
     put_full(o, d, i);
@@ -415,6 +437,7 @@ void op_probe_run(void *ctx, struct admin_request *r)
     const char *region = json_string_value(json_object_get(r->body, "region"));
     const char *address = json_string_value(json_object_get(r->body, "address"));
     struct probe_target t = {.probe = probe ? model_probe(m, probe) : NULL,
+                             .model = m,
                              .service = service ? service : "",
                              .region = region ? region : "",
                              .address = address};
@@ -424,6 +447,8 @@ void op_probe_run(void *ctx, struct admin_request *r)
         admin_refuse(r, ADMIN_NOT_FOUND, text, NULL);
         return;
     }
+    if (!address && model_probe_targeted(m, t.probe))
+        t.address = address = t.probe->target ? t.probe->target : "";
     if (!address) {
         admin_refuse(r, ADMIN_USAGE, "address is what to probe", NULL);
         return;

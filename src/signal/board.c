@@ -18,6 +18,9 @@ static bool follow(const struct health *h, const struct snapshot *s, struct heal
 {
     const struct steer_board *b = &s->steer.board;
     uint32_t at = change.index;
+    const uint32_t known[] = {s->endpoints_n, s->board_sites_n, s->regions_n, s->services_n};
+    if (at >= known[change.level]) /* what a region depends on */
+        return true;
     switch (change.level) {
     case 0:
         snapshot_board_set(b->endpoint, at, health_endpoint_word(h, at));

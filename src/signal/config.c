@@ -8,6 +8,8 @@
 struct signal_config { /* in one piece with its texts */
     struct health_config config;
     struct arena *arena;
+    struct signal_dependency *dependency;
+    uint32_t dependencies_n;
 };
 
 const struct model_probe *signal_probe_of(const struct model *m, const struct model_service *svc,
@@ -63,6 +65,59 @@ static double setting_share(const struct model *m, const char *key, double fallb
     return text && *end == '%' ? v / 100 : v;
 }
 
+/* "192.0.2.5", or "192.0.2.5,192.0.2.6" of a probe that is of others. */
+static const char *targets_of(struct arena *a, const struct model *m, const struct model_probe *p)
+{
+    const char *text = p->target ? p->target : "";
+    for (uint32_t i = 0; !p->target && text && i < p->of_n; i++) {
+        const struct model_probe *one = model_probe(m, p->of[i]);
+        text = arena_printf(a, "%s%s%s", text, *text ? "," : "", one ? one->target : "");
+    }
+    return text;
+}
+
+/* One service for all, which is none; a site with one endpoint for each region that depends. */
+static void add_dependencies(struct signal_config *c, const struct snapshot *s,
+                             const struct health_probe_config *probes,
+                             struct health_service_config *service, struct health_site_config *site,
+                             struct health_endpoint_config *endpoint,
+                             struct health_region_config *region)
+{
+    const struct model *m = s->model;
+    service[s->services_n] = (struct health_service_config){
+        .name = "(dependency)", .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    for (uint32_t i = 0; i < s->regions_n; i++) {
+        const struct model_probe *p =
+            m->regions[i].depends_on ? model_probe(m, m->regions[i].depends_on) : NULL;
+        region[i].dependency = HEALTH_NONE;
+        if (!p)
+            continue;
+        uint32_t k = c->dependencies_n++, slot = s->endpoints_n + k;
+        struct signal_dependency *d = &c->dependency[k];
+        *d = (struct signal_dependency){.slot = slot,
+                                        .first = slot,
+                                        .region = i,
+                                        .probe = p,
+                                        .address = targets_of(c->arena, m, p)};
+        for (uint32_t j = 0; j < k && d->first == slot; j++)
+            if (c->dependency[j].probe == p)
+                d->first = c->dependency[j].first;
+        region[i].dependency = slot;
+        site[s->board_sites_n + k] = (struct health_site_config){
+            .service = s->services_n, .region = i, .endpoint_first = slot, .endpoint_n = 1};
+        endpoint[slot] = (struct health_endpoint_config){.address = d->address,
+                                                         .site = s->board_sites_n + k,
+                                                         .weight = 1,
+                                                         .probe = &probes[p - m->probes]};
+    }
+}
+
+const struct signal_dependency *signal_dependencies(const struct signal_config *c, uint32_t *n)
+{
+    *n = c->dependencies_n;
+    return c->dependency;
+}
+
 struct signal_config *signal_config_create(const struct snapshot *s)
 {
     const struct model *m = s->model;
@@ -71,14 +126,15 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         return NULL;
     struct signal_config *c = ARENA_NEW(a, struct signal_config);
     struct health_endpoint_config *endpoint =
-        ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + 1);
+        ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + s->regions_n + 1);
     struct health_site_config *site =
-        ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + 1);
+        ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + s->regions_n + 1);
     struct health_service_config *service =
         ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
     struct health_region_config *region =
         ARENA_ARRAY(a, struct health_region_config, s->regions_n + 1);
     struct health_probe_config *probes = make_probes(a, m);
+    struct signal_dependency *dependency = ARENA_ARRAY(a, struct signal_dependency, s->regions_n);
     if (arena_failed(a)) {
         arena_destroy(a);
         return NULL;
@@ -108,14 +164,17 @@ struct signal_config *signal_config_create(const struct snapshot *s)
     }
     const char *samples = model_setting(m, "min-samples");
     c->arena = a;
+    c->dependency = dependency;
+    add_dependencies(c, s, probes, service, site, endpoint, region);
+    uint32_t more = c->dependencies_n;
     c->config = (struct health_config){
         .endpoint = endpoint,
         .site = site,
         .service = service,
         .region = region,
-        .endpoints_n = s->endpoints_n,
-        .sites_n = s->board_sites_n,
-        .services_n = s->services_n,
+        .endpoints_n = s->endpoints_n + more,
+        .sites_n = s->board_sites_n + more,
+        .services_n = s->services_n + (more > 0),
         .regions_n = s->regions_n,
         .dead_band = setting_share(m, "dead-band", 0.05),
         .samples_min = samples ? (uint32_t)atoi(samples) : 10,

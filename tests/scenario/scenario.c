@@ -150,8 +150,9 @@ static bool configure(struct world *w, const struct line *l)
 /* ----------------------------------------------------------------------- endpoints by their names */
 
 typedef void (*each_fn)(struct world *w, uint32_t endpoint, const struct line *l);
+static void expect_avail(struct world *w, uint32_t endpoint, const struct line *l);
 
-/* WHO is a region, an address, or SERVICE/REGION. */
+/* WHO is a region, an address, SERVICE/REGION, or a probe that a region depends on. */
 static void each(struct world *w, const char *who, const struct line *l, each_fn fn)
 {
     unsigned hits = 0;
@@ -165,6 +166,13 @@ static void each(struct world *w, const char *who, const struct line *l, each_fn
                 continue;
             hits++;
             fn(w, w->s->service_endpoint_first[i] + k, l);
+        }
+    uint32_t n;
+    const struct signal_dependency *d = signal_dependencies(w->config, &n);
+    for (uint32_t i = 0; i < n && fn != expect_avail; i++)
+        if (d[i].first == d[i].slot && strcmp(who, d[i].probe->name) == 0) {
+            hits++;
+            fn(w, d[i].slot, l);
         }
     if (!hits)
         world_fatal("no endpoint is known as %s", who);

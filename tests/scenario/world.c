@@ -52,9 +52,39 @@ void world_fini(struct world *w)
 
 /* ------------------------------------------------------------------------------------ publishing */
 
-static struct target *make_targets(const struct world *w, const struct snapshot *next)
+/* Probed for the first time: spread over the first interval. */
+static void start_target(const struct world *w, struct target *t, const struct model_probe *p,
+                         uint32_t at, uint32_t of)
 {
-    struct target *t = calloc(next->endpoints_n + 1, sizeof *t);
+    bool fresh = t->interval_ms == 0;
+    t->interval_ms = p ? (uint32_t)p->interval_ms : 0;
+    if (!fresh)
+        return;
+    t->due_ms = w->now_ms + (int64_t)t->interval_ms * at / (of + 1);
+    t->confirm_at_ms = INT64_MAX;
+}
+
+/* What several regions depend on is probed once. */
+static void add_dependencies(const struct world *w, const struct signal_config *config,
+                             struct target *t, uint32_t slots)
+{
+    uint32_t n, old_n = 0;
+    const struct signal_dependency *d = signal_dependencies(config, &n);
+    const struct signal_dependency *old = w->s ? signal_dependencies(w->config, &old_n) : NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        if (d[i].first != d[i].slot)
+            continue;
+        for (uint32_t k = 0; k < old_n; k++)
+            if (old[k].first == old[k].slot && strcmp(old[k].probe->name, d[i].probe->name) == 0)
+                t[d[i].slot] = w->target[old[k].slot];
+        start_target(w, &t[d[i].slot], d[i].probe, d[i].slot, slots);
+    }
+}
+
+static struct target *make_targets(const struct world *w, const struct snapshot *next,
+                                   const struct signal_config *config, uint32_t slots)
+{
+    struct target *t = calloc(slots + 1, sizeof *t);
     CHECK(t);
     for (uint32_t i = 0; i < next->services_n; i++) {
         const struct model_service *svc = &next->model->services[i];
@@ -66,15 +96,10 @@ static struct target *make_targets(const struct world *w, const struct snapshot 
                 if (strcmp(old->endpoints[o].address, svc->endpoints[k].address) == 0)
                     t[at] =
                         w->target[w->s->service_endpoint_first[old - w->s->model->services] + o];
-            bool fresh = t[at].interval_ms == 0;
-            t[at].interval_ms = p ? (uint32_t)p->interval_ms : 0;
-            if (fresh) { /* spread over the first interval */
-                t[at].due_ms =
-                    w->now_ms + (int64_t)t[at].interval_ms * at / (next->endpoints_n + 1);
-                t[at].confirm_at_ms = INT64_MAX;
-            }
+            start_target(w, &t[at], p, at, next->endpoints_n);
         }
     }
+    add_dependencies(w, config, t, slots);
     return t;
 }
 
@@ -102,7 +127,8 @@ void world_publish(struct world *w)
     while (health_take_changes(fresh, skip, 64) == 64)
         ;
     signal_board_write(fresh, next);
-    struct target *target = make_targets(w, next);
+    uint32_t slots = signal_config_engine(config)->endpoints_n;
+    struct target *target = make_targets(w, next, config, slots);
     struct signal_capacity *capacity = signal_capacity_create(next, w->capacity);
     CHECK(capacity);
     signal_capacity_destroy(&w->capacity);
@@ -116,6 +142,7 @@ void world_publish(struct world *w)
     w->config = config;
     w->s = next;
     w->target = target;
+    w->targets_n = slots;
     model_unref(&w->model);
     w->model = edited; /* the published one is never changed */
     w->model->revision = next->revision;
@@ -141,6 +168,16 @@ static void keep_event(struct world *w, const struct health_event *e)
     w->log[w->log_n] = '\0';
 }
 
+static uint32_t probed_for(const struct world *w, uint32_t slot)
+{
+    uint32_t n;
+    const struct signal_dependency *d = signal_dependencies(w->config, &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (d[i].slot == slot)
+            return d[i].first;
+    return slot;
+}
+
 void world_settle(struct world *w)
 {
     struct health_action action[64];
@@ -151,7 +188,7 @@ void world_settle(struct world *w)
     for (size_t n = 64; n == 64;) {
         n = health_take_actions(w->h, action, 64);
         for (size_t i = 0; i < n; i++) {
-            struct target *t = &w->target[action[i].endpoint];
+            struct target *t = &w->target[probed_for(w, action[i].endpoint)];
             if (action[i].at_ms < t->confirm_at_ms) {
                 t->confirm_at_ms = action[i].at_ms > w->now_ms ? action[i].at_ms : w->now_ms;
                 t->confirm = action[i].confirm;
@@ -184,6 +221,13 @@ void world_probe(struct world *w, uint32_t endpoint, bool ok, bool confirm)
                                    .latency_us = 12000};
     snprintf(sample.text, sizeof sample.text, "%s", ok ? "200 in 12 ms" : "refused");
     health_sample(w->h, &sample);
+    uint32_t n;
+    const struct signal_dependency *d = signal_dependencies(w->config, &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (d[i].first == endpoint && d[i].slot != endpoint) {
+            sample.endpoint = d[i].slot;
+            health_sample(w->h, &sample);
+        }
     world_settle(w);
 }
 
@@ -196,7 +240,7 @@ static bool succeeds(struct world *w, const struct target *t)
 
 static void run_probes(struct world *w)
 {
-    for (uint32_t i = 0; i < w->s->endpoints_n; i++) {
+    for (uint32_t i = 0; i < w->targets_n; i++) {
         struct target *t = &w->target[i];
         if (!t->interval_ms)
             continue;
@@ -228,7 +272,7 @@ static int64_t next_due(const struct world *w)
     for (uint32_t i = 0; i < WORLD_WINDOWS; i++)
         if (w->window[i].m.id && due > w->now_ms + 1000 - w->now_ms % 1000)
             due = w->now_ms + 1000 - w->now_ms % 1000;
-    for (uint32_t i = 0; i < w->s->endpoints_n; i++) {
+    for (uint32_t i = 0; i < w->targets_n; i++) {
         const struct target *t = &w->target[i];
         if (t->interval_ms && t->due_ms < due)
             due = t->due_ms;

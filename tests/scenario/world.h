@@ -37,7 +37,8 @@ struct world {
     struct signal_config *config;
     struct health *h;
     struct signal_capacity *capacity;
-    struct target *target;               /* by endpoint */
+    struct target *target; /* by endpoint, then by what regions depend on */
+    uint32_t targets_n;
     struct window window[WORLD_WINDOWS]; /* by id - 1 */
     struct answer_worker worker;
     struct rng rng; /* of the prober */

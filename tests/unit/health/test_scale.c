@@ -23,11 +23,11 @@ static struct health_endpoint_config *endpoint;
 static int setup(void **state)
 {
     (void)state;
-    struct health_site_config *site = calloc(ENDPOINTS, sizeof *site);
-    struct health_service_config *service = calloc(SERVICES, sizeof *service);
+    struct health_site_config *site = calloc(ENDPOINTS + 1, sizeof *site);
+    struct health_service_config *service = calloc(SERVICES + 1, sizeof *service);
     struct health_region_config *region = calloc(REGIONS, sizeof *region);
     char(*text)[16] = calloc(SERVICES + REGIONS, sizeof *text);
-    endpoint = calloc(ENDPOINTS, sizeof *endpoint);
+    endpoint = calloc(ENDPOINTS + 1, sizeof *endpoint);
     assert_true(site && service && region && text && endpoint);
     for (uint32_t r = 0; r < REGIONS; r++) {
         sprintf(text[SERVICES + r], "r%u", r);
@@ -156,12 +156,51 @@ static void a_report_of_a_region_with_a_hundred_thousand_services_asks_them_all(
     health_destroy(&h);
 }
 
+/* A region dies with what it depends on: its hundred thousand services are not asked by each other
+ * whether another region is left. */
+static void a_dependency_of_a_hundred_thousand_services_is_looked_at_once(void **state)
+{
+    (void)state;
+    struct health *h;
+    struct health_config c = big;
+    const uint32_t n = 100000;
+    struct health_region_config region[REGIONS];
+    for (uint32_t i = 0; i < REGIONS; i++)
+        region[i] = big.region[i];
+    region[0].dependency = ENDPOINTS;
+    ((struct health_service_config *)big.service)[SERVICES] = (struct health_service_config){
+        .name = "(dependency)", .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    ((struct health_site_config *)big.site)[ENDPOINTS] = (struct health_site_config){
+        .service = SERVICES, .endpoint_first = ENDPOINTS, .endpoint_n = 1};
+    endpoint[ENDPOINTS] = (struct health_endpoint_config){
+        .address = "192.0.2.9", .site = ENDPOINTS, .weight = 1, .probe = &web};
+    c.endpoints_n = c.sites_n = ENDPOINTS + 1;
+    c.services_n = SERVICES + 1;
+    c.region = region;
+    probe_first(n);
+    assert_int_equal(health_create(&c, 0, 0, &h), ERR_OK);
+    int64_t now = 1000, t0 = clock_mono_ms();
+    for (int round = 0; round < 6; round++, now += 5000)
+        for (uint32_t i = 0; i < n; i++) {
+            if (i == 0)
+                sample(h, ENDPOINTS, round < 2, now);
+            sample(h, i, round < 2 || i % REGIONS != 0, now + i / 100);
+            drain(h);
+        }
+    print_message("with a dependency: %lld ms\n", (long long)(clock_mono_ms() - t0));
+    assert_int_equal(health_region_word(h, 0), 0);
+    assert_int_equal(health_region_word(h, 1), AVAIL_FULL);
+    assert_null(health_check_state(h));
+    health_destroy(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hundred_thousand_services_without_probes_cost_little),
         cmocka_unit_test(a_hundred_thousand_probed_endpoints_fall_rise_and_are_adopted),
         cmocka_unit_test(a_report_of_a_region_with_a_hundred_thousand_services_asks_them_all),
+        cmocka_unit_test(a_dependency_of_a_hundred_thousand_services_is_looked_at_once),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -62,10 +62,15 @@ struct health_service_config {
     double max_move;      /* share of full weight that gradual moves may move in a minute; 0: any */
     enum health_failback failback;
     uint32_t failback_after_ms;
+    bool dependencies; /* no service: its sites hold what regions depend on */
 };
 struct health_region_config {
     const char *name;
     double capacity; /* 0: not set, and then load moves nothing */
+    /* A shared service that it cannot do without, probed as an endpoint is: the one endpoint of a
+     * site of the region, of a service marked so. HEALTH_NONE: depends on nothing. 0 is read as
+     * that where no service is marked. */
+    uint32_t dependency;
 };
 struct health_config { /* borrowed for the engine's lifetime: the caller keeps it alive */
     const struct health_endpoint_config *endpoint;
@@ -288,6 +293,8 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
                           struct health_endpoint_view *out);
 void health_site_show(const struct health *h, uint32_t site, struct health_site_view *out);
 void health_region_show(const struct health *h, uint32_t region, struct health_region_view *out);
+/* The endpoint that a region depends on, HEALTH_NONE for none. */
+uint32_t health_dependency(const struct health *h, uint32_t region);
 
 struct health_source_view { /* one reporter of a region, site or endpoint */
     char source[HEALTH_SOURCE_MAX];
