@@ -49,6 +49,11 @@ static const struct command_flag log_flags[] = {
     {"limit", "N", "the newest N lines: 100 if neither this nor --since is given, 10 with --follow",
      0},
     {0}};
+static const struct command_flag timeline_flags[] = {
+    {"since", "TIME", "from then on: RFC 3339, or a duration back from now; 1d if not given", 0},
+    {"until", "TIME", "up to then; now if not given", 0},
+    {"width", "N", "columns; else those of the terminal, 80 in a pipe", 0},
+    {0}};
 static const struct command_flag history_flags[] = {
     {"limit", "N", "the newest N revisions, 20 if not given; 0: all", 0}, {0}};
 static const struct command_flag explain_flags[] = {
@@ -235,8 +240,15 @@ static const struct command table[] = {
      "Shows what is set, observed and in effect for regions, or for one service.",
      "meridian status\nmeridian status www.gslb.example.com", run_status, 0, NONE, NULL},
     {"log", "", "Prints the probe and failover log.",
-     "meridian log --follow --region eu-west\nmeridian log --since 1h --kind availability", run_log,
-     0, NONE, log_flags},
+     "meridian log --follow --region eu-west\nmeridian log --since 1h --kind "
+     "availability\nmeridian log "
+     "--rule fall --reverse --limit 20",
+     run_log, 0, NONE, log_flags},
+    {"timeline", "REGION|SERVICE[/REGION]",
+     "Shows when a region, or a service in each region, was up, degraded, drained or down.",
+     "meridian timeline eu-west --since 1d\nmeridian timeline www.gslb.example.com/eu-west --since "
+     "2h",
+     run_timeline, 0, NONE, timeline_flags},
     {"explain", "NAME", "Says why a client gets the answer it gets.",
      "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
      explain_flags},

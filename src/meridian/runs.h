@@ -42,10 +42,11 @@ int run_diff(struct call *c);
 int run_rollback(struct call *c);
 int run_export(struct call *c);
 int run_apply(struct call *c);
-/* status.c, log.c, explain.c, probe.c, report.c */
+/* status.c, log.c, timeline.c, explain.c, probe.c, report.c */
 int run_report(struct call *c);
 int run_status(struct call *c);
 int run_log(struct call *c);
+int run_timeline(struct call *c);
 int run_explain(struct call *c);
 int run_probe_run(struct call *c);
 /* help.c, completion.c */

@@ -157,7 +157,8 @@ void keeper__watch_history(struct keeper *k)
                                 .level = log_level_name(LOG_NOTICE),
                                 .kind = "daemon",
                                 .revision = k->head->revision,
-                                .line = line};
+                                .line = line,
+                                .facts.rule = "gap"};
     log_format_line(
         line, sizeof line, event.wall_ms, LOG_NOTICE, "store",
         "the history could not be written before this: what happened is on stderr only");
