@@ -80,14 +80,22 @@ struct daemon {
     const struct snapshot *failopen_of;
     uint32_t *failopen_seen; /* counts at the last look, by service */
     int64_t failopen_looked_ms;
-    int64_t trimmed_ms, save_after_ms, socket_looked_ms;
+    int64_t save_after_ms, socket_looked_ms;
+    struct prune {
+        int64_t looked_ms, said_ms;  /* 0: never */
+        uint64_t by_time, by_size;   /* dropped since it was said */
+        int64_t before_ms, until_ms; /* what is older; by size: what is not newer */
+        bool busy, more, bout;
+    } prune;
     bool socket_lost;
     int64_t limits_said_ms; /* limits.c; 0: never */
     uint64_t limits_said[LIMITS_SAID];
     bool state_dirty, saving, serving, started, stopping;
 
     struct event_batch *batch; /* events on their way to the history */
-    uint64_t events_dropped;
+    unsigned batches_n;        /* handed to the keeper, not done yet */
+    uint64_t events_dropped, events_added;
+    uint64_t events_skipped; /* and not said yet */
 
     uint64_t region_answers[DAEMON_REGIONS_MAX]; /* of snapshots that are gone */
     uint64_t share_ring[SHARE_RING][DAEMON_REGIONS_MAX];
@@ -198,6 +206,9 @@ void recent_renumber(struct daemon *d, const struct snapshot *next); /* before i
 void failopen_forget(struct daemon *d); /* a world goes */
 void failopen_look(struct daemon *d);
 void failopen_free(struct daemon *d);
+
+/* prune.c: what the history may hold. */
+void prune_look(struct daemon *d);
 
 /* limits.c: that rate limits or lists bite is said. */
 void limits_look(struct daemon *d);

@@ -9,6 +9,7 @@
 
 #define FLUSH_AFTER_MS 100
 #define BATCH_MAX 4096
+#define BATCHES_MAX 32 /* on their way: a keeper that is behind must not fill the memory */
 #define STREAM_AHEAD (256u * 1024)
 #define PAST_MAX 100000u
 #define WAITING_MAX 10000
@@ -38,8 +39,15 @@ static void batch_done(void *ctx, struct keeper_job *job)
     struct event_batch *b = (struct event_batch *)(void *)job;
     if (b->lost)
         d->events_dropped += b->n;
+    d->events_added += b->n;
     arena_destroy(b->arena);
     free(b);
+    if (--d->batches_n == 0 && d->events_skipped) {
+        unsigned long long n = d->events_skipped;
+        d->events_skipped = 0;
+        events_say(d, LOG_WARN, "daemon", "gap",
+                   "%llu events are not in the history: they came faster than it is written", n);
+    }
 }
 
 void events_flush(struct daemon *d)
@@ -50,6 +58,7 @@ void events_flush(struct daemon *d)
     d->batch = NULL;
     b->job.run = batch_run;
     b->job.done = batch_done;
+    d->batches_n++;
     keeper_submit(d->keeper, &b->job);
 }
 
@@ -59,6 +68,7 @@ void events_finish(struct daemon *d)
     d->batch = NULL;
     if (!b)
         return;
+    d->batches_n++;
     batch_run(d->keeper, &b->job);
     batch_done(d, &b->job);
 }
@@ -72,6 +82,10 @@ static struct event_batch *batch_of(struct daemon *d)
 {
     if (d->batch && d->batch->n == BATCH_MAX)
         events_flush(d);
+    if (!d->batch && d->batches_n >= BATCHES_MAX) {
+        d->events_skipped++;
+        return NULL;
+    }
     if (!d->batch) {
         d->batch = calloc(1, sizeof *d->batch);
         struct arena *a = d->batch ? arena_create(0) : NULL;

@@ -192,38 +192,6 @@ static void on_reload_signal(uv_signal_t *s, int number)
     ops_reload(s->data, NULL);
 }
 
-struct trim_job {
-    struct keeper_job job;
-    int64_t before_wall_ms;
-};
-
-static void trim_run(struct keeper *k, struct keeper_job *job)
-{
-    struct trim_job *j = (struct trim_job *)(void *)job;
-    struct diag diag = {0};
-    keeper_note_history(k, store_events_trim(keeper_store(k), j->before_wall_ms, &diag), &diag);
-    diag_fini(&diag);
-}
-
-static void trim_done(void *ctx, struct keeper_job *job)
-{
-    (void)ctx;
-    free(job);
-}
-
-#define TRIM_EVERY_MS (3600 * 1000)
-
-static void trim_history(struct daemon *d)
-{
-    struct trim_job *j = calloc(1, sizeof *j);
-    const char *days = model_setting(world_now(d)->model, "history-days");
-    if (!j)
-        return;
-    j->job = (struct keeper_job){.run = trim_run, .done = trim_done};
-    j->before_wall_ms = clock_wall_ms() - (days ? atoll(days) : 90) * 86400000;
-    keeper_submit(d->keeper, &j->job);
-}
-
 static enum err start_control(struct daemon *d, struct diag *diag)
 {
     struct admin_server_config config = {.path = d->control_path,
@@ -273,10 +241,7 @@ static void on_housekeeping(uv_timer_t *t)
     if (maintenance_look(d, world_now(d)))
         signals_settle(d);
     signals_save(d);
-    if (clock_mono_ms() - d->trimmed_ms > TRIM_EVERY_MS) {
-        d->trimmed_ms = clock_mono_ms();
-        trim_history(d);
-    }
+    prune_look(d);
 }
 
 /* --------------------------------------------------------------------------------------- starting

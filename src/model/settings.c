@@ -22,6 +22,8 @@ _Static_assert(IP_SET_MAX == 4096 && MODEL_SETTING_BYTES_MAX == 65535,
                "as model_setting_accepted says");
 #define UDP_SIZE_MIN 512  /* RFC 1035 §4.2.1 */
 #define UDP_SIZE_MAX 1232 /* RFC 9715 */
+#define SIZE_BYTES_MIN (16ll << 20)
+#define SIZE_BYTES_MAX (1ll << 40)
 #define DURATION_MS_MAX (int64_t)(30 * 86400000ll)
 
 static const struct model_setting_info table[] = {
@@ -90,6 +92,8 @@ const char *model_setting_accepted(enum model_setting_kind kind)
         return "a prefix length from 1 to 128";
     case SETTING_UDP_SIZE:
         return "a whole number from 512 to 1232";
+    case SETTING_SIZE:
+        return "a size from 16M to 1T, such as 256M or 2G";
     }
     return "";
 }
@@ -103,6 +107,16 @@ bool model_integer_parse(const char *text, int64_t *out)
     long long v = strtoll(text, NULL, 10);
     *out = v;
     return errno == 0;
+}
+
+bool model_size_parse(const char *text, int64_t *bytes)
+{
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = digits && digits < 10 ? strchr("MGT", text[digits]) : NULL;
+    if (!unit || !*unit || text[digits + 1])
+        return false;
+    *bytes = strtoll(text, NULL, 10) << (*unit == 'M' ? 20 : *unit == 'G' ? 30 : 40);
+    return *bytes >= SIZE_BYTES_MIN && *bytes <= SIZE_BYTES_MAX;
 }
 
 double model_number_round(double v)
@@ -328,6 +342,8 @@ static bool value_valid(enum model_setting_kind kind, const char *value)
         return integer_within(value, 1, 128);
     case SETTING_UDP_SIZE:
         return integer_within(value, UDP_SIZE_MIN, UDP_SIZE_MAX);
+    case SETTING_SIZE:
+        return model_size_parse(value, &ms);
     }
     return false;
 }

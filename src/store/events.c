@@ -1,8 +1,6 @@
 /* Events: the probe and failover log. */
 #include "store_priv.h"
 
-#define TRIM_ROWS 5000 /* a slice, so that a writer never waits long behind a trim */
-
 static const char *or_empty(const char *s)
 {
     return s ? s : "";
@@ -77,21 +75,4 @@ enum err store_events_add(struct store *s, const struct store_event *e, size_t n
         diag_error(diag, err, "", "%s", first.n ? first.findings[0].text : err_text(err));
     diag_fini(&first);
     return err;
-}
-
-enum err store_events_trim(struct store *s, int64_t before_wall_ms, struct diag *diag)
-{
-    enum err e = store__history(s, diag);
-    for (int gone = TRIM_ROWS; !e && gone == TRIM_ROWS;) {
-        struct query q = store__query(s, &s->history,
-                                      "DELETE FROM event WHERE id IN (SELECT id FROM event "
-                                      "WHERE wall_ms < ? ORDER BY wall_ms LIMIT ?)",
-                                      diag);
-        store__bind_int(&q, 1, before_wall_ms);
-        store__bind_int(&q, 2, TRIM_ROWS);
-        store__run(&q);
-        gone = sqlite3_changes(s->history.db);
-        e = store__end(&q);
-    }
-    return e;
 }

@@ -221,7 +221,8 @@ const struct schema store__history_schema = {
     .application_id = HISTORY_APPLICATION_ID,
     .steps = history_steps,
     .version = sizeof history_steps / sizeof history_steps[0],
-    .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+    .pragmas = "PRAGMA auto_vacuum = INCREMENTAL;" /* of a new file */
+               "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
                "PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216;"
                "PRAGMA secure_delete = OFF;",
 };

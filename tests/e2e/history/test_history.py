@@ -5,6 +5,7 @@ import calendar
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -199,6 +200,48 @@ def test_the_timeline_is_drawn_for_any_terminal(t):
     for wrong in ("timeline nowhere", "timeline %s/nowhere" % WWW, "timeline london --width 5", "timeline london --since x",
                   "timeline london --until 2h --since 1h"):
         t.meridian(wrong, ok=False)
+
+
+def rows_in(t, where="1"):
+    with sqlite3.connect("file:%s-history?mode=ro" % t.db, uri=True) as db:
+        return db.execute("SELECT count(*) FROM event WHERE " + where).fetchone()[0]
+
+
+def test_old_lines_and_too_many_go_and_it_is_said_once(t):
+    d, _ = start(t)
+    all_up(d)
+    t.meridian("set history-days 10")
+    t.meridian("set history-size 16M")
+    for wrong in ("0", "15M", "2T", "100", "16m", "-1G", "16Mx"):
+        t.meridian("set", "history-size", wrong, ok=False)
+    d.stop()
+    now = int(time.time() * 1000)
+    line = "2026-11-22T02:14:56.121Z info   [www.gslb.example/london] probe web 127.1.0.10:80 fail: time-out" + 200 * "."
+    with sqlite3.connect(t.db + "-history") as db:
+        # A flood as it may have come since the last look: 70,000 lines of today, and 3,000 too old.
+        db.executemany("INSERT INTO event(wall_ms, level, kind, service, region, endpoint, revision, line, rule) "
+                       "VALUES(?, 'info', 'probe', 'flood', 'london', '127.1.0.10', 9, ?, 'probe')",
+                       [(now - 20 * 86400000 if i < 3000 else now - 70000 + i, line) for i in range(73000)])
+    size = os.path.getsize(t.db + "-history")
+    assert size > 24 << 20, size
+    d = t.daemon(listen=[SERVER + ":53"], wait=True)
+
+    def said():
+        assert lab.ask(WWW, server=SERVER).answer
+        return len(log(t, "--rule", "prune")) >= 2
+
+    lab.wait_for("it is said", said, 60)
+    time.sleep(1)
+    told = log(t, "--rule", "prune")
+    assert len(told) == 2, told
+    assert re.search(r"3000 events dropped, older than .*: history-days is 10", told[0]["line"]), told
+    assert re.search(r"\d{5} events dropped, up to .*: history-size is 16M", told[1]["line"]), told
+    assert rows_in(t, "wall_ms < %d" % (now - 10 * 86400000)) == 0
+    left = rows_in(t, "service = 'flood'")
+    assert 1000 < left < 60000, left
+    assert rows_in(t, "service = 'flood' AND wall_ms >= %d" % (now + 2990)) > 0, "the newest stay"
+    d.stop()
+    assert os.path.getsize(t.db + "-history") < 20 << 20, "the disk has its pages back"
 
 
 if __name__ == "__main__":

@@ -51,6 +51,18 @@ static void settings_are_checked_by_kind(void **state)
                "such as 127.0.0.1:9053, or off");
     setting_is("degrade", "105%",
                "setting: degrade \"105%\" is not accepted: give a share: 0 to 1, or 0% to 100%");
+    setting_is("history-size", "16M", "");
+    setting_is("history-size", "1T", "");
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const wrong[] = {"", "M", "15M", "2T", "256", "1GB", "9999999999M"};
+        char message[200];
+        snprintf(
+            message, sizeof message,
+            "setting: history-size \"%s\" is not accepted: give a size from 16M to 1T, such as "
+            "256M or 2G",
+            wrong[i]);
+        setting_is("history-size", wrong[i], message);
+    }
     setting_is("failback", "after 10m", "");
     setting_is("failback", "after",
                "setting: failback \"after\" is not accepted: give auto, hold, "

@@ -46,6 +46,12 @@ static bool keep_line(void *ctx, const struct store_event *e)
     return true;
 }
 
+static bool keep_moment(void *ctx, const struct store_event *e)
+{
+    *(int64_t *)ctx = e->wall_ms;
+    return true;
+}
+
 struct seen {
     int next, step;
     uint32_t n;
@@ -243,9 +249,85 @@ static void the_filter_says_the_same_of_an_event_as_the_database(void **state)
     store_close(&s);
 }
 
+/* All slices; how many it took to drop, sums in out. */
+static unsigned trimmed(struct store *s, struct store_trim t, struct store_trimmed *out)
+{
+    unsigned slices = 0;
+    *out = (struct store_trimmed){0};
+    for (;;) {
+        struct store_trimmed one;
+        assert_int_equal(store_events_trim(s, &t, &one, NULL), ERR_OK);
+        slices += one.by_time + one.by_size > 0;
+        out->by_time += one.by_time;
+        out->by_size += one.by_size;
+        if (one.by_size)
+            out->until_wall_ms = one.until_wall_ms;
+        assert_true(one.by_time + one.by_size <= 5000);
+        t.bout = one.bout;
+        if (!one.more)
+            return slices;
+    }
+}
+
+static int64_t file_size(void)
+{
+    char path[120];
+    struct stat st;
+    snprintf(path, sizeof path, "%s-history", db);
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+static void flood(struct store *s, int from, int n)
+{
+    static struct store_event many[1000];
+    for (int done = 0; done < n; done += 1000) {
+        for (int k = 0; k < 1000; k++)
+            many[k] = event(from + done + k, "www.gslb.example.com", "eu-west", "probe",
+                            "a line as long as they are: probe web 203.0.113.10:80 fail: timeout "
+                            "after 2000 ms (3/3), and so on");
+        assert_int_equal(store_events_add(s, many, 1000, NULL), ERR_OK);
+    }
+}
+
+static void a_flood_stays_within_the_size(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    struct store_trimmed gone;
+    const struct store_trim to = {.size_bytes = 2 << 20};
+    for (int round = 0; round < 6; round++) { /* as the daemon does it: so many, then a look */
+        flood(s, round * 10000, 10000);
+        trimmed(s, to, &gone);
+        assert_true(gone.by_size > 0 && gone.by_time == 0);
+    }
+    assert_true(gone.until_wall_ms > 50000 && gone.until_wall_ms < 60000);
+    assert_int_equal(store_events_each(s, &(struct store_event_filter){.limit = 1}, keep_moment,
+                                       &gone.until_wall_ms, NULL),
+                     ERR_OK);
+    assert_int_equal(gone.until_wall_ms, 59999); /* the newest stays */
+    store_close(&s);                             /* and with it the log of the file */
+    assert_in_range(file_size(), 1 << 20, (2 << 20) * 5 / 4);
+    s = opened();
+    trimmed(s, to, &gone);
+    assert_int_equal(gone.by_size, 0); /* there is room for a while */
+    store_close(&s);
+}
+
+static void some_events_stay_whatever_else_the_file_holds(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    struct store_trimmed gone;
+    flood(s, 0, 3000);
+    trimmed(s, (struct store_trim){.size_bytes = 4096}, &gone);
+    assert_int_equal(gone.by_size, 2000);
+    store_close(&s);
+}
+
 static void old_events_are_trimmed_and_ids_go_on(void **state)
 {
     (void)state;
+    struct store_trimmed gone;
     struct store *s = made();
     for (int i = 0; i < 12; i++) {
         static struct store_event many[1000];
@@ -253,7 +335,12 @@ static void old_events_are_trimmed_and_ids_go_on(void **state)
             many[k] = event(i, "w", "eu", "probe", "x");
         assert_int_equal(store_events_add(s, many, 1000, NULL), ERR_OK);
     }
-    assert_int_equal(store_events_trim(s, 12, NULL), ERR_OK);
+    assert_int_equal(trimmed(s, (struct store_trim){.before_wall_ms = 6}, &gone), 2);
+    assert_int_equal(gone.by_time, 6000);
+    assert_int_equal(gone.by_size, 0);
+    listed_is(s, (struct store_event_filter){.limit = 1}, "12000:x ");
+    trimmed(s, (struct store_trim){.before_wall_ms = 12}, &gone);
+    assert_int_equal(gone.by_time, 6000);
     listed_is(s, (struct store_event_filter){0}, "");
     struct store_event e = event(20, "w", "eu", "probe", "y");
     assert_int_equal(store_events_add(s, &e, 1, NULL), ERR_OK);
@@ -399,6 +486,8 @@ int main(void)
         scratch_test(every_filter_reads_by_an_index),
         scratch_test(the_filter_says_the_same_of_an_event_as_the_database),
         scratch_test(old_events_are_trimmed_and_ids_go_on),
+        scratch_test(a_flood_stays_within_the_size),
+        scratch_test(some_events_stay_whatever_else_the_file_holds),
         scratch_test(state_is_replaced_as_a_whole),
         scratch_test(a_damaged_history_is_put_aside_with_a_warning),
         scratch_test(damage_found_while_writing_loses_no_new_event),

@@ -31,7 +31,8 @@ enum model_setting_kind {
     SETTING_TOKENS,        /* up to MODEL_TOKENS_MAX of NAME[@REGION]:HASH; may be empty */
     SETTING_PREFIX_V4,     /* 1..32 */
     SETTING_PREFIX_V6,     /* 1..128 */
-    SETTING_UDP_SIZE       /* 512..1232 */
+    SETTING_UDP_SIZE,      /* 512..1232 */
+    SETTING_SIZE           /* "256M", 16M..1T */
 };
 
 struct model_setting_info {
@@ -51,6 +52,8 @@ enum err model_setting_check(const char *key, const char *value, const char *whe
 
 /* "5%", "0.05"; false outside 0..1. */
 bool model_share_parse(const char *text, double *out);
+/* "16M", "2G", "1T" in bytes; false outside 16M..1T. */
+bool model_size_parse(const char *text, int64_t *bytes);
 /* "auto", "hold", "after 10m" to enum model_failback and the wait; false otherwise. */
 bool model_failback_parse(const char *text, int *failback, int64_t *after_ms);
 #define MODEL_SECRETS_MAX 3

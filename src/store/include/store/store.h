@@ -146,7 +146,19 @@ bool store_event_matches(const struct store_event_filter *f, const struct store_
 enum err store_events_each(struct store *s, const struct store_event_filter *f,
                            bool (*fn)(void *ctx, const struct store_event *e), void *ctx,
                            struct diag *diag) WARN_UNUSED; /* oldest first, if not asked else */
-enum err store_events_trim(struct store *s, int64_t before_wall_ms, struct diag *diag) WARN_UNUSED;
+/* Drops a slice of what is too old or too much, or gives a slice of free pages back to the disk. */
+struct store_trim {
+    int64_t before_wall_ms; /* older ones go */
+    int64_t size_bytes;     /* that the file may use; above it the oldest go. 0: no bound */
+    bool bout;              /* the last call went by size: this one makes room for a while */
+};
+struct store_trimmed {
+    uint64_t by_time, by_size; /* events dropped */
+    int64_t until_wall_ms;     /* by size: of the newest dropped */
+    bool more, bout;           /* call again; and with bout so */
+};
+enum err store_events_trim(struct store *s, const struct store_trim *t, struct store_trimmed *out,
+                           struct diag *diag) WARN_UNUSED;
 
 /* The engine's state, replaced as a whole or by key. */
 struct store_state {
