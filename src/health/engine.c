@@ -170,7 +170,7 @@ static void start_endpoint(struct health *h, struct probed *p, uint32_t endpoint
     p->witness_ms = NEVER_MS;
     p->last_started_ms = INT64_MIN / 2;
     health__mover_init(&p->m, h->wall_ms);
-    health__outage_init(&p->out);
+    health__outage_init(&p->out, h->wall_ms);
 }
 
 static void start_endpoints(struct health *h)
@@ -197,7 +197,7 @@ static void start_site(struct health *h, struct judged *j, uint32_t site)
     j->bucket_ms = bucket_ms > INT32_MAX ? INT32_MAX : (uint32_t)bucket_ms;
     j->bucket = h->now_ms / j->bucket_ms;
     health__mover_init(&j->m, h->wall_ms);
-    health__outage_init(&j->out);
+    health__outage_init(&j->out, h->wall_ms);
 }
 
 static void start_sites(struct health *h)
@@ -248,7 +248,7 @@ static void start(struct health *h)
         h->region_word[i] = AVAIL_FULL;
         h->region[i].guests_until_ms = NEVER_MS;
         health__mover_init(&h->region[i].m, h->wall_ms);
-        health__outage_init(&h->region[i].out);
+        health__outage_init(&h->region[i].out, h->wall_ms);
         health__region_rules(h, i);
         h->regions_probed_n += h->region[i].probed_n > 0;
     }

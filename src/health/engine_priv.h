@@ -81,6 +81,7 @@ struct outage { /* what has been observed to be down, however short */
     uint32_t falls;
     int64_t down_ms;  /* of those that are over */
     int64_t since_ms; /* of the one that is not; NEVER_MS */
+    int64_t counted_since_wall_ms;
 };
 struct mover_rules {
     int64_t ramp_ms, hold_ms, after_ms;
@@ -356,7 +357,7 @@ uint32_t health__flap_count(const struct mover *m, int64_t now_ms); /* 0 when it
 #define FLAP_TEXT_MAX 64
 /* " hold=2m flaps=3", or "" for a fall of its own. */
 const char *health__flap_text(const struct mover *m, char out[FLAP_TEXT_MAX]);
-void health__outage_init(struct outage *o);
+void health__outage_init(struct outage *o, int64_t wall_ms);
 void health__outage_set(struct outage *o, bool down, int64_t now_ms);
 struct health_outages health__outages(const struct outage *o, const struct mover *m,
                                       int64_t now_ms);

@@ -95,9 +95,9 @@ const char *health__flap_text(const struct mover *m, char out[FLAP_TEXT_MAX])
     return out;
 }
 
-void health__outage_init(struct outage *o)
+void health__outage_init(struct outage *o, int64_t wall_ms)
 {
-    *o = (struct outage){.since_ms = NEVER_MS};
+    *o = (struct outage){.since_ms = NEVER_MS, .counted_since_wall_ms = wall_ms};
 }
 
 void health__outage_set(struct outage *o, bool down, int64_t now_ms)
@@ -116,6 +116,8 @@ void health__outage_set(struct outage *o, bool down, int64_t now_ms)
 struct health_outages health__outages(const struct outage *o, const struct mover *m, int64_t now_ms)
 {
     int64_t running = o->since_ms == NEVER_MS ? 0 : now_ms - o->since_ms;
-    return (struct health_outages){
-        .falls = o->falls, .flaps = health__flap_count(m, now_ms), .down_ms = o->down_ms + running};
+    return (struct health_outages){.since_wall_ms = o->counted_since_wall_ms,
+                                   .falls = o->falls,
+                                   .flaps = health__flap_count(m, now_ms),
+                                   .down_ms = o->down_ms + running};
 }

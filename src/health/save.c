@@ -23,8 +23,18 @@ static bool worth_saving(const struct mover *m, uint8_t observed, int64_t now_ms
            observed == HEALTH_OBSERVED_DEGRADED || m->hold_until_ms > now_ms || m->kept_out;
 }
 
-static void fill(const struct health *h, struct health_saved *s, const struct mover *m)
+static bool counted(const struct outage *o)
 {
+    return o->falls || o->down_ms || o->since_ms != NEVER_MS;
+}
+
+static void fill(const struct health *h, struct health_saved *s, const struct mover *m,
+                 const struct outage *o)
+{
+    struct health_outages out = health__outages(o, m, h->now_ms);
+    s->falls = out.falls;
+    s->down_ms = out.down_ms;
+    s->counted_since_wall_ms = out.since_wall_ms;
     int64_t left = m->hold_until_ms > h->now_ms ? m->hold_until_ms - h->now_ms : 0;
     s->avail = m->avail;
     s->hold_left_ms = left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
@@ -37,19 +47,19 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
 {
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         const struct mover *m = &h->region[i].m;
-        if (!worth_saving(m, HEALTH_OBSERVED_UP, h->now_ms))
+        if (!worth_saving(m, HEALTH_OBSERVED_UP, h->now_ms) && !counted(&h->region[i].out))
             continue;
         struct health_region_view v;
         health_region_show(h, i, &v);
         struct health_saved s = {.region = h->cfg.region[i].name, .observed = (uint8_t)v.observed};
-        fill(h, &s, m);
+        fill(h, &s, m, &h->region[i].out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);
     }
     for (uint32_t i = 0; i < h->judged_n; i++) {
         const struct judged *j = &h->judged[i];
         enum health_observed observed = health__site_observed(h, j);
-        if (!worth_saving(&j->m, (uint8_t)observed, h->now_ms))
+        if (!worth_saving(&j->m, (uint8_t)observed, h->now_ms) && !counted(&j->out))
             continue;
         const struct health_site_config *c = &h->cfg.site[j->site];
         struct health_site_view v;
@@ -60,13 +70,13 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
                                  .released =
                                      j->m.avail == 0 && !j->m.kept_out &&
                                      h->cfg.service[c->service].failback == HEALTH_FAILBACK_HOLD};
-        fill(h, &s, &j->m);
+        fill(h, &s, &j->m, &j->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);
     }
     for (uint32_t i = 0; i < h->probed_n; i++) {
         const struct probed *p = &h->probed[i];
-        if (!worth_saving(&p->m, p->observed, h->now_ms))
+        if (!worth_saving(&p->m, p->observed, h->now_ms) && !counted(&p->out))
             continue;
         uint32_t service = health__service_of(h, p->endpoint);
         struct health_endpoint_view v;
@@ -78,10 +88,28 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
                                  .released =
                                      p->m.avail == 0 && !p->m.kept_out &&
                                      h->cfg.service[service].failback == HEALTH_FAILBACK_HOLD};
-        fill(h, &s, &p->m);
+        fill(h, &s, &p->m, &p->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);
     }
+}
+
+/* Is there more in it than counts? */
+static bool has_state(const struct health_saved *s)
+{
+    return s->avail < AVAIL_FULL || s->observed >= HEALTH_OBSERVED_DEGRADED || s->hold_left_ms ||
+           s->kept_out;
+}
+
+/* What is down goes on being down, and did not fall again. Nobody looked in between. */
+static void count_on(const struct health *h, struct outage *o, const struct health_saved *s)
+{
+    o->falls = s->falls;
+    o->down_ms = s->down_ms > 0 ? s->down_ms : 0;
+    if (s->counted_since_wall_ms > 0)
+        o->counted_since_wall_ms = s->counted_since_wall_ms;
+    if (s->observed == HEALTH_OBSERVED_DOWN)
+        o->since_ms = h->now_ms;
 }
 
 static void take_back(struct health *h, struct mover *m, const struct health_saved *s)
@@ -105,12 +133,13 @@ static void restore_region(struct health *h, const struct health_saved *s)
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {
         if (strcmp(h->cfg.region[i].name, s->region) != 0)
             continue;
+        count_on(h, &h->region[i].out, s);
+        if (!has_state(s))
+            return;
         if (s->observed >= HEALTH_OBSERVED_DEGRADED)
             restore_silent(h, &h->region[i].m, s);
         else
             take_back(h, &h->region[i].m, s);
-        if (s->observed == HEALTH_OBSERVED_DOWN)
-            h->region[i].out.since_ms = h->now_ms;
         h->region[i].note = health__note(h, s->why);
         health__region_publish(h, i);
         /* Its sites are being restored as well: judge when they are. */
@@ -127,8 +156,6 @@ static void restore_endpoint(struct health *h, struct probed *p, const struct he
                                                       : HEALTH_OBSERVED_UNKNOWN;
     if (p->observed == HEALTH_OBSERVED_DOWN)
         p->m.avail = AVAIL_NONE;
-    if (p->observed == HEALTH_OBSERVED_DOWN)
-        p->out.since_ms = h->now_ms; /* it fell in an earlier life */
     p->restored = p->observed != HEALTH_OBSERVED_DOWN;
     p->note = health__note(h, s->why);
     health__endpoint_recount(h, p->endpoint);
@@ -140,6 +167,12 @@ static void restore_below(struct health *h, const struct health_saved *s)
 {
     uint32_t item = health__find(h, s->service, s->region, s->address);
     if (item == HEALTH_NONE || health__reports_place(h, item))
+        return;
+    struct probed *e = s->address ? health__probed(h, item) : NULL;
+    struct judged *of = s->address ? NULL : health__judged(h, item - h->cfg.endpoints_n);
+    if (e || of)
+        count_on(h, e ? &e->out : &of->out, s);
+    if (!has_state(s))
         return;
     if (s->address && health__probed(h, item)->silent) {
         restore_silent(h, &health__probed(h, item)->m, s);
@@ -162,24 +195,23 @@ static void restore_below(struct health *h, const struct health_saved *s)
         return;
     take_back(h, &j->m, s);
     j->restored = true;
-    if (s->observed == HEALTH_OBSERVED_DOWN)
-        j->out.since_ms = h->now_ms;
     j->observed_saved = s->observed <= HEALTH_OBSERVED_DOWN ? s->observed : HEALTH_OBSERVED_UNKNOWN;
     j->rate_target = j->evidence = j->m.avail;
     j->note = health__note(h, s->why);
     health__site_judge(h, j->site);
 }
 
-void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms)
+bool health_restore(struct health *h, const struct health_saved *s, int64_t now_ms)
 {
     if (now_ms > h->now_ms)
         h->now_ms = now_ms;
     if (!s->region)
-        return;
+        return false;
     h->rebuilding = true;
     if (s->service)
         restore_below(h, s);
     else
         restore_region(h, s);
     h->rebuilding = false;
+    return has_state(s);
 }

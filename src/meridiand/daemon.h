@@ -81,6 +81,7 @@ struct daemon {
     uint32_t *failopen_seen; /* counts at the last look, by service */
     int64_t failopen_looked_ms;
     int64_t save_after_ms, socket_looked_ms;
+    int64_t save_counts_ms; /* something is down: save how long it has been; 0: nothing is */
     struct prune {
         int64_t looked_ms, said_ms;  /* 0: never */
         uint64_t by_time, by_size;   /* dropped since it was said */

@@ -244,10 +244,13 @@ struct save_job {
     struct store_state *rows;
     size_t n, cap;
     int64_t wall_ms;
+    bool down; /* something is, and counts on */
     enum err e;
 };
 
 #define SAVE_AGAIN_MS 2000
+#define SAVE_COUNTS_MS 60000 /* how much of an outage a crash may lose */
+#define SAVE_ROWS_PER_MS 10  /* a large state is written less often */
 
 static char *text_or_empty(struct arena *a, const char *s)
 {
@@ -267,6 +270,7 @@ static void save_row(void *ctx, const struct health_saved *s)
         j->rows = rows;
         j->cap = cap;
     }
+    j->down |= s->observed == HEALTH_OBSERVED_DOWN;
     j->rows[j->n++] = (struct store_state){.service = text_or_empty(j->arena, s->service),
                                            .region = text_or_empty(j->arena, s->region),
                                            .address = text_or_empty(j->arena, s->address),
@@ -276,6 +280,9 @@ static void save_row(void *ctx, const struct health_saved *s)
                                            .since_wall_ms = s->since_wall_ms,
                                            .released = s->released,
                                            .kept_out = s->kept_out,
+                                           .falls = s->falls,
+                                           .down_ms = s->down_ms,
+                                           .counted_since_wall_ms = s->counted_since_wall_ms,
                                            .why = text_or_empty(j->arena, s->why)};
 }
 
@@ -293,6 +300,7 @@ static void save_done(void *ctx, struct keeper_job *job)
     struct daemon *d = ctx;
     struct save_job *j = (struct save_job *)(void *)job;
     d->saving = false;
+    d->save_after_ms = clock_mono_ms() + (int64_t)(j->n / SAVE_ROWS_PER_MS);
     if (j->e) {
         d->state_dirty = true;
         d->save_after_ms = clock_mono_ms() + SAVE_AGAIN_MS;
@@ -303,6 +311,8 @@ static void save_done(void *ctx, struct keeper_job *job)
 
 void signals_save(struct daemon *d)
 {
+    if (d->save_counts_ms && clock_mono_ms() >= d->save_counts_ms)
+        d->state_dirty = true;
     if (!d->state_dirty || d->saving || !d->health || clock_mono_ms() < d->save_after_ms)
         return;
     struct save_job *j = calloc(1, sizeof *j);
@@ -311,6 +321,7 @@ void signals_save(struct daemon *d)
     CHECK(j->arena);
     j->wall_ms = clock_wall_ms();
     health_save(d->health, save_row, j);
+    d->save_counts_ms = j->down ? clock_mono_ms() + SAVE_COUNTS_MS : 0;
     j->job.run = save_run;
     j->job.done = save_done;
     d->state_dirty = false;
@@ -329,10 +340,13 @@ static void restore_row(void *ctx, const struct store_state *row)
                              .hold_left_ms = (uint32_t)row->hold_left_ms,
                              .released = row->released,
                              .kept_out = row->kept_out,
-                             .since_wall_ms = row->since_wall_ms};
+                             .since_wall_ms = row->since_wall_ms,
+                             .falls = row->falls > UINT32_MAX ? UINT32_MAX : (uint32_t)row->falls,
+                             .down_ms = row->down_ms,
+                             .counted_since_wall_ms = row->counted_since_wall_ms};
     snprintf(s.why, sizeof s.why, "%s", row->why ? row->why : "");
-    health_restore(d->health, &s, clock_mono_ms());
-    d->restored_n++;
+    if (health_restore(d->health, &s, clock_mono_ms()))
+        d->restored_n++;
 }
 
 static void restore(struct daemon *d, struct store *store)

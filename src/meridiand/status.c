@@ -57,6 +57,9 @@ static void put_outages(json_t *o, const struct health_outages *out)
     set_new(o, "falls", json_integer(out->falls));
     set_new(o, "down_ms", json_integer(out->down_ms));
     set_new(o, "flaps", json_integer(out->flaps));
+    char since[TIME_TEXT_MAX];
+    set_new(o, "counted_since",
+            out->since_wall_ms ? json_string(time_format_s(out->since_wall_ms, since)) : NULL);
 }
 
 /* What the services that a region has make of it: the mean of their sites' effective

@@ -204,6 +204,10 @@ static const char *const history_steps[] = {
     "CREATE INDEX event_kind ON event(kind);"
     "CREATE INDEX event_rule ON event(rule);"
     "CREATE INDEX event_alarm ON event(id) WHERE level IN ('warn', 'error');",
+    /* 2 -> 3: counts of outages go on over a restart */
+    "ALTER TABLE state ADD COLUMN falls INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN down_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN counted_since_wall_ms INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* journal_size_limit: the log of a large import is cut back after its checkpoint. */

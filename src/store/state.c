@@ -12,7 +12,8 @@ static enum err put_rows(struct store *s, const struct store_state *rows, size_t
     struct query q = store__query(s, &s->history,
                                   "INSERT OR REPLACE INTO state(service, region, address, "
                                   "observed, avail, hold_left_ms, since_wall_ms, released, "
-                                  "kept_out, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                  "kept_out, why, falls, down_ms, counted_since_wall_ms) "
+                                  "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                   diag);
     for (size_t i = 0; i < n; i++) {
         store__bind_text(&q, 1, or_empty(rows[i].service));
@@ -25,6 +26,9 @@ static enum err put_rows(struct store *s, const struct store_state *rows, size_t
         store__bind_int(&q, 8, rows[i].released);
         store__bind_int(&q, 9, rows[i].kept_out);
         store__bind_text(&q, 10, or_empty(rows[i].why));
+        store__bind_int(&q, 11, rows[i].falls);
+        store__bind_int(&q, 12, rows[i].down_ms);
+        store__bind_int(&q, 13, rows[i].counted_since_wall_ms);
         store__run(&q);
     }
     return store__end(&q);
@@ -86,7 +90,8 @@ enum err store_state_each(struct store *s, int64_t *saved_wall_ms,
         return e;
     struct query q = store__query(s, &s->history,
                                   "SELECT service, region, address, observed, avail, "
-                                  "hold_left_ms, since_wall_ms, released, kept_out, why "
+                                  "hold_left_ms, since_wall_ms, released, kept_out, why, "
+                                  "falls, down_ms, counted_since_wall_ms "
                                   "FROM state ORDER BY service, region, address",
                                   diag);
     while (store__row(&q)) {
@@ -101,6 +106,9 @@ enum err store_state_each(struct store *s, int64_t *saved_wall_ms,
             .released = sqlite3_column_int(q.st, 7),
             .kept_out = sqlite3_column_int(q.st, 8),
             .why = store__column(&q, 9),
+            .falls = sqlite3_column_int64(q.st, 10),
+            .down_ms = sqlite3_column_int64(q.st, 11),
+            .counted_since_wall_ms = sqlite3_column_int64(q.st, 12),
         };
         fn(ctx, &row);
     }

@@ -118,20 +118,12 @@ static void forget_flaps(struct item *it, uint32_t n)
     }
 }
 
-/* The counts begin anew; what is down then is so still, and did not fall. */
+/* Falls in a row are not saved; counts of outages are, to the millisecond. */
 void sim_check_forget_flaps(struct sim *s)
 {
     forget_flaps(s->endpoint_item, s->ids);
     forget_flaps(s->site_item, s->services * s->regions);
     forget_flaps(s->region_item, s->regions);
-    for (uint32_t i = 0; i < s->ids; i++) {
-        struct truth *t = &s->t[i];
-        t->falls = 0;
-        t->down_ms = t->down_ms_seen = 0;
-        t->falls_seen = 0;
-        if (t->down_since != INT64_MAX)
-            t->down_since = s->now;
-    }
 }
 
 #define QUIET_MS 600000

@@ -49,7 +49,7 @@ def log(t, *args):
 
 def event(t, what, *args):
     """The newest event that is so; the history is written a tenth of a second behind."""
-    return lab.wait_for("such an event", lambda: next((e for e in log(t, "--reverse", *args) if what(e)), None))
+    return lab.wait_for("such an event", lambda: next((e for e in log(t, "--reverse", *args) if what(e)), None), 30)
 
 
 def seconds(text):
@@ -200,6 +200,81 @@ def test_the_timeline_is_drawn_for_any_terminal(t):
     for wrong in ("timeline nowhere", "timeline %s/nowhere" % WWW, "timeline london --width 5", "timeline london --since x",
                   "timeline london --until 2h --since 1h"):
         t.meridian(wrong, ok=False)
+
+
+def counts(d, address):
+    site = next(s for s in d.status(WWW)["services"][0]["sites"] if s["region"] == "london")
+    e = next(e for e in site["endpoints"] if e["address"] == address)
+    return e["falls"], e["down_ms"], e["counted_since"]
+
+
+def test_counts_of_outages_survive_a_crash(t):
+    d, regions = start(t)
+    all_up(d)
+    began = counts(d, LONDON)[2]
+    regions[LONDON].sicken()
+    lab.wait_for("one is out", lambda: counts(d, LONDON)[0] == 1)
+    regions[LONDON].heal()
+    event(t, lambda e: e["endpoint"] == LONDON and e["rule"] == "ramp" and e["after"] == 1)
+    before = counts(d, LONDON)
+    assert before[0] == 1 and before[1] > 0, before
+    time.sleep(1)  # the state is written at least that soon
+    d.stop(sig=9)
+    d = t.daemon(listen=[SERVER + ":53"])
+    assert counts(d, LONDON) == (1, before[1], began), counts(d, LONDON)
+    assert d.status()["state_age_ms"] is None, "counts alone are no old state"
+    regions[LONDON].sicken()
+    lab.wait_for("it is out again", lambda: counts(d, LONDON)[0] == 2)
+
+
+def shift(t, what, *args):
+    e = event(t, what, *args)
+    assert abs(moved_in(e) - TTL) < 0.01, e
+    return e
+
+
+def test_every_kind_of_shift_says_until_when_its_clients_have_moved(t):
+    d, regions = start(t, "--degrade 5%% --fail 50%%" % ())
+    all_up(d)
+    # A fall of one of two endpoints moves clients inside the region: no other region takes them.
+    regions[LONDON].stop()
+    e = shift(t, lambda e: e["rule"] == "fall" and e["endpoint"] == LONDON)
+    assert e["kind"] == "endpoint" and e["to"] is None, e
+    regions["127.1.0.11"].stop()
+    e = shift(t, lambda e: e["rule"] == "fall" and e["region"] == "london" and not e["endpoint"])
+    assert e["to"] == "virginia", e
+    t.region("again", LONDON)
+    t.region("again2", "127.1.0.11")
+    shift(t, lambda e: e["rule"] == "ramp" and e["region"] == "london" and not e["endpoint"] and e["after"] > e["before"])
+    lab.wait_for("London is back", lambda: d.region("london")["effective"] == 1, 60)
+    # By error rate and by load, as they are reported.
+    t.meridian("report london --service %s --ok 3500 --errors 1500 --source lb" % WWW)
+    e = shift(t, lambda e: e["rule"] == "degrade" and not e["endpoint"])
+    assert (e["failures"], e["samples"], e["to"]) == (1500, 5000, "virginia") and e["after"] < 1, e
+    t.meridian("report virginia --ok 1000 --errors 0 --load 40000 --source lb")
+    shift(t, lambda e: e["rule"] == "load" and e["region"] == "virginia" and e["after"] < e["before"])
+    # A person's word, on a region and on an endpoint, at once and back.
+    t.meridian("drain virginia --reason \"db move\"")
+    e = shift(t, lambda e: e["state_after"] == "drain" and e["region"] == "virginia")
+    assert (e["kind"], e["rule"], e["cause"], e["before"] > 0, e["after"]) == ("override", "override", "db move", True, 0), e
+    t.meridian("undrain virginia")
+    shift(t, lambda e: e["state_before"] == "drain" and e["region"] == "virginia")
+    t.meridian("endpoint set %s virginia %s --state down" % (WWW, VIRGINIA))
+    shift(t, lambda e: e["state_after"] == "down" and e["endpoint"] == VIRGINIA and e["kind"] == "override")
+    t.meridian("endpoint set %s virginia %s --state auto" % (WWW, VIRGINIA))
+    # A drain over a time: its order says the end of all of it, each step its own.
+    t.meridian("drain virginia --over 6s")
+    e = event(t, lambda e: e["state_after"] == "drain" and e["before"] == e["after"])
+    assert abs(moved_in(e) - (TTL + 6 + TTL)) < 0.01, "a TTL ahead, the way, a TTL behind: %s" % e
+    step = shift(t, lambda e: e["kind"] == "availability" and e["rule"] == "override" and e["after"] == 0)
+    assert abs(seconds(step["moved_by"]) - seconds(e["moved_by"])) < 1.5, (e, step)
+    # A word that ends by its time.
+    t.meridian("region set virginia --state down --until 2s")
+    event(t, lambda e: e["rule"] == "until")
+    shift(t, lambda e: e["kind"] == "availability" and e["rule"] == "override" and e["after"] > e["before"])
+    # What moves nobody says nothing of the kind.
+    quiet = [e for e in log(t, "--since", "1h") if e["moved_by"] and e["before"] == e["after"] and e["kind"] != "override"]
+    assert not quiet, quiet
 
 
 def rows_in(t, where="1"):

@@ -267,6 +267,65 @@ static void what_was_down_is_down_after_a_restart_until_it_rises(void **state)
     assert_avail(health_site_word(v.h, 0), 0.10); /* one of two up */
 }
 
+static struct health_outages outages(struct world *x, uint32_t endpoint)
+{
+    struct health_endpoint_view view;
+    health_endpoint_show(x->h, endpoint, &view);
+    return view.outages;
+}
+
+static void counts_of_outages_go_on_over_a_restart(void **state)
+{
+    (void)state;
+    int64_t began = outages(&w, 0).since_wall_ms;
+    world_fall(&w, 0, 2);
+    back(&w, 0);
+    world_advance(&w, 700000); /* over, and long forgotten */
+    world_ok(&w, 0);
+    world_fall(&w, 1, 2);
+    world_advance(&w, 7000);
+    struct health_outages over = outages(&w, 0), lasts = outages(&w, 1);
+    assert_int_equal(over.falls, 1);
+    assert_true(over.down_ms > 0 && lasts.down_ms >= 7000);
+    v.wall = w.wall + 3600000; /* an hour in which nobody looked */
+    struct kept k = restart(false);
+    assert_int_equal(k.n, 2);
+    assert_int_equal(outages(&v, 0).falls, 1);
+    assert_int_equal(outages(&v, 0).down_ms, over.down_ms);
+    assert_int_equal(outages(&v, 0).since_wall_ms, began);
+    assert_int_equal(world_observed(&v, 0), HEALTH_OBSERVED_UNKNOWN); /* counts are no state */
+    assert_int_equal(outages(&v, 1).falls, 1);
+    assert_int_equal(outages(&v, 1).down_ms, lasts.down_ms);
+    world_advance(&v, 2000);
+    assert_int_equal(outages(&v, 1).down_ms, lasts.down_ms + 2000);
+    back(&v, 1);
+    int64_t total = outages(&v, 1).down_ms;
+    world_advance(&v, 9000);
+    assert_int_equal(outages(&v, 1).down_ms, total);
+    world_fall(&v, 0, 2);
+    assert_int_equal(outages(&v, 0).falls, 2);
+    assert_int_equal(outages(&v, 2).falls, 0);
+    assert_int_equal(outages(&v, 2).since_wall_ms, v.h ? outages(&v, 3).since_wall_ms : 0);
+    assert_true(outages(&v, 2).since_wall_ms > began); /* it was not down: counted from here on */
+}
+
+static void only_counts_are_no_restored_state(void **state)
+{
+    (void)state;
+    next_world();
+    struct health_saved s = {.service = w.names[1][0],
+                             .region = w.names[0][0],
+                             .address = w.names[2][0],
+                             .observed = HEALTH_OBSERVED_UP,
+                             .avail = AVAIL_FULL,
+                             .falls = 3,
+                             .down_ms = 500};
+    assert_false(health_restore(v.h, &s, v.now));
+    assert_int_equal(outages(&v, 0).falls, 3);
+    s.avail = AVAIL_FULL / 2;
+    assert_true(health_restore(v.h, &s, v.now));
+}
+
 static void a_restart_in_the_middle_of_the_hold_goes_on_with_it(void **state)
 {
     (void)state;
@@ -413,6 +472,8 @@ int main(void)
         T(adopting_the_same_twice_gives_the_same),
         T(a_healthy_engine_saves_nothing),
         T(what_was_down_is_down_after_a_restart_until_it_rises),
+        T(counts_of_outages_go_on_over_a_restart),
+        T(only_counts_are_no_restored_state),
         T(a_restart_in_the_middle_of_the_hold_goes_on_with_it),
         T(a_restart_in_the_middle_of_a_ramp_waits_for_evidence),
         T(a_degraded_site_stays_degraded_until_there_are_samples_enough),

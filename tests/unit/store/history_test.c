@@ -351,18 +351,20 @@ static void old_events_are_trimmed_and_ids_go_on(void **state)
 static void keep_state(void *ctx, const struct store_state *r)
 {
     char *out = ctx;
-    snprintf(out + strlen(out), 400 - strlen(out), "%s/%s/%s %lld %lld %lld %lld %d%d %s;",
-             r->service, r->region, r->address, (long long)r->observed, (long long)r->avail,
-             (long long)r->hold_left_ms, (long long)r->since_wall_ms, r->released, r->kept_out,
-             r->why);
+    snprintf(out + strlen(out), 400 - strlen(out),
+             "%s/%s/%s %lld %lld %lld %lld %d%d %s %lld/%lld/%lld;", r->service, r->region,
+             r->address, (long long)r->observed, (long long)r->avail, (long long)r->hold_left_ms,
+             (long long)r->since_wall_ms, r->released, r->kept_out, r->why, (long long)r->falls,
+             (long long)r->down_ms, (long long)r->counted_since_wall_ms);
 }
 
 static void state_is_replaced_as_a_whole(void **state)
 {
     (void)state;
     struct store *s = made();
-    struct store_state rows[] = {{"", "eu", "", 1, 65536, 0, 5, false, true, "because"},
-                                 {"w", "eu", "192.0.2.1", 2, 0, 30000, 6, true, false, ""}};
+    struct store_state rows[] = {
+        {"", "eu", "", 1, 65536, 0, 5, false, true, "because", 3, 4500, 77},
+        {"w", "eu", "192.0.2.1", 2, 0, 30000, 6, true, false, "", 0, 0, 0}};
     char out[400] = "";
     int64_t saved = -1;
     assert_int_equal(store_state_each(s, &saved, keep_state, out, NULL), ERR_OK);
@@ -371,7 +373,8 @@ static void state_is_replaced_as_a_whole(void **state)
     assert_int_equal(store_state_replace(s, rows, 2, 1000, NULL), ERR_OK);
     assert_int_equal(store_state_replace(s, rows, 2, 2000, NULL), ERR_OK);
     assert_int_equal(store_state_each(s, &saved, keep_state, out, NULL), ERR_OK);
-    assert_string_equal(out, "/eu/ 1 65536 0 5 01 because;w/eu/192.0.2.1 2 0 30000 6 10 ;");
+    assert_string_equal(
+        out, "/eu/ 1 65536 0 5 01 because 3/4500/77;w/eu/192.0.2.1 2 0 30000 6 10  0/0/0;");
     assert_int_equal(saved, 2000);
     assert_int_equal(store_state_replace(s, NULL, 0, 3000, NULL), ERR_OK);
     out[0] = '\0';

@@ -246,7 +246,8 @@ enum health_observed {
     HEALTH_OBSERVED_DEGRADED,
     HEALTH_OBSERVED_DOWN
 };
-struct health_outages { /* of what was observed down, however short; they only grow */
+struct health_outages {    /* of what was observed down, however short; they only grow */
+    int64_t since_wall_ms; /* when counting began */
     uint32_t falls;
     int64_t down_ms; /* the outage that lasts included */
     uint32_t flaps;  /* falls in a row, for the hold (docs/failover.md); 0 when it is quiet */
@@ -331,12 +332,16 @@ struct health_saved {
     uint32_t hold_left_ms;   /* remaining hold */
     bool released, kept_out; /* failback hold */
     int64_t since_wall_ms;
+    uint32_t falls; /* outages, as they are shown; the one that lasts is in down_ms, too */
+    int64_t down_ms, counted_since_wall_ms;
     char why[HEALTH_TEXT_MAX];
 };
-/* Calls fn for each endpoint, site and region whose state differs from fresh-and-full. */
+/* Calls fn for each endpoint, site and region whose state differs from fresh-and-full, or that has
+ * been down. */
 void health_save(const struct health *h, void (*fn)(void *ctx, const struct health_saved *s),
                  void *ctx);
-void health_restore(struct health *h, const struct health_saved *s, int64_t now_ms);
+/* False where only counts were in it. */
+bool health_restore(struct health *h, const struct health_saved *s, int64_t now_ms);
 
 /* NULL, or the invariant that does not hold: for tests and the simulator, O(everything). */
 const char *health_check_state(const struct health *h);

@@ -166,6 +166,7 @@ struct store_state {
     int64_t observed, avail, hold_left_ms, since_wall_ms;
     bool released, kept_out;
     const char *why;
+    int64_t falls, down_ms, counted_since_wall_ms; /* outages */
 };
 enum err store_state_replace(struct store *s, const struct store_state *rows, size_t n,
                              int64_t wall_ms, struct diag *diag) WARN_UNUSED;
