@@ -78,12 +78,56 @@ static void the_worst_fresh_load_of_a_region_is_told_with_its_time(void **state)
     world_end(&w);
 }
 
+static void errors(uint64_t ok, uint64_t bad, double utilisation)
+{
+    struct health_report r = {.region = 0,
+                              .site = HEALTH_NONE,
+                              .endpoint = HEALTH_NONE,
+                              .source = "haproxy",
+                              .ok = ok,
+                              .errors = bad,
+                              .has_load = true,
+                              .utilisation = utilisation,
+                              .covered_ms = 10000,
+                              .now_ms = w.now,
+                              .wall_ms = w.wall};
+    assert_int_equal(health_report(w.h, &r), ERR_OK);
+    world_settle(&w);
+}
+
+static void errors_of_the_crowded_move_nobody(void **state)
+{
+    (void)state;
+    begin();
+    health_region_crowded(w.h, 0, true);
+    errors(7000, 3000, 0.8);
+    assert_int_equal(world_avail_region(&w, 0), AVAIL_FULL);
+    errors(100, 90000, 1.4); /* however many, where there is too much load */
+    assert_int_equal(world_avail_region(&w, 0), AVAIL_FULL);
+    health_region_crowded(w.h, 0, false);
+    errors(7000, 3000, 0.8);
+    assert_int_equal(world_avail_region(&w, 0), AVAIL_NONE);
+    world_end(&w);
+}
+
+static void what_fails_without_load_leaves_a_crowd_too(void **state)
+{
+    (void)state;
+    begin();
+    health_region_crowded(w.h, 0, true);
+    errors(100, 90000, 0.8);
+    assert_int_equal(world_avail_region(&w, 0), AVAIL_NONE);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guests_leave_before_a_region_sheds_its_own),
         cmocka_unit_test(in_an_overload_of_all_none_sheds_below_what_is_even),
         cmocka_unit_test(the_worst_fresh_load_of_a_region_is_told_with_its_time),
+        cmocka_unit_test(errors_of_the_crowded_move_nobody),
+        cmocka_unit_test(what_fails_without_load_leaves_a_crowd_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
