@@ -21,6 +21,7 @@ struct held {
     struct model *under; /* model_over: every array but the settings' is this one's; NULL */
     struct mem *mems[MODEL_MEMS_MAX]; /* the own one first */
     unsigned mems_n;
+    bool valid;           /* as model_validate found it; not inherited */
     size_t compact_bytes; /* of all arenas after the last deep copy */
 };
 

@@ -261,26 +261,58 @@ static void latency(struct validation *v)
     }
 }
 
+static enum err validate(struct validation *v)
+{
+    settings(v);
+    zones(v);
+    regions(v);
+    validate__probes(v);
+    validate__dependencies(v);
+    maps(v);
+    latency(v);
+    validate__services(v);
+    if (arena_failed(v->m->arena))
+        return diag_error(v->diag, ERR_NOMEM, "", "out of memory");
+    model__held(v->m)->valid = v->errors == 0;
+    return v->errors ? ERR_INVALID : ERR_OK;
+}
+
 enum err model_validate(struct model *m, struct diag *diag)
 {
     struct validation v = {.m = m, .diag = diag};
-    settings(&v);
-    zones(&v);
-    regions(&v);
-    validate__probes(&v);
-    validate__dependencies(&v);
-    maps(&v);
-    latency(&v);
-    validate__services(&v);
-    if (arena_failed(m->arena))
-        return diag_error(diag, ERR_NOMEM, "", "out of memory");
-    return v.errors ? ERR_INVALID : ERR_OK;
+    return validate(&v);
+}
+
+/* To the last pointer: a clone shares its strings. */
+static bool part_untouched(const struct model *a, const struct model *b, enum model_part part)
+{
+    size_t n = model_part_count(a, part), bytes = n * model_part_size(part);
+    return n == model_part_count(b, part) &&
+           (n == 0 || memcmp(model_part_items(a, part), model_part_items(b, part), bytes) == 0);
+}
+
+enum err model_validate_edit(struct model *m, const struct model *head, struct diag *diag)
+{
+    bool same = ((const struct held *)(const void *)head)->valid;
+    for (unsigned p = 0; same && p < PART_COUNT; p++)
+        same = p == PART_SERVICES || part_untouched(m, head, p);
+    struct validation v = {.m = m, .like = same ? head : NULL, .diag = diag};
+    return validate(&v);
+}
+
+/* Thresholds were judged with the model below, which has other settings, but rarely these two. */
+static bool same_bounds(const struct model *m)
+{
+    const struct model *under = ((const struct held *)(const void *)m)->under;
+    return under && under->defaults.degrade == m->defaults.degrade &&
+           under->defaults.fail == m->defaults.fail;
 }
 
 enum err model_validate_settings(struct model *m, struct diag *diag)
 {
     struct validation v = {.m = m, .diag = diag};
     settings(&v);
-    validate__thresholds(&v);
+    if (!same_bounds(m))
+        validate__thresholds(&v);
     return v.errors ? ERR_INVALID : ERR_OK;
 }

@@ -12,6 +12,7 @@
 
 struct validation {
     struct model *m;
+    const struct model *like; /* what is as it is there was judged already; NULL: nothing was */
     struct diag *diag;
     size_t errors;
     char where[WHERE_TEXT_MAX];

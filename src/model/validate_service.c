@@ -297,6 +297,13 @@ static void parse_policy(struct validation *v, struct model_service *s)
     s->parsed = known->policy;
 }
 
+static void twice(struct validation *v, const struct model_service *s,
+                  const struct model_service *before)
+{
+    if (before && strcmp(before->name, s->name) == 0)
+        FAIL(v, "service", s->name, "is there twice; names are unique");
+}
+
 static void service(struct services *x, struct model_service *s, const struct model_service *before)
 {
     struct validation *v = x->v;
@@ -306,8 +313,7 @@ static void service(struct services *x, struct model_service *s, const struct mo
         FAIL(v, "service", s->name,
              "\"%s\" is not a service name: give a domain name of letters, digits, '-' and '_'",
              s->name);
-    if (before && strcmp(before->name, s->name) == 0)
-        FAIL(v, "service", s->name, "is there twice; names are unique");
+    twice(v, s, before);
     s->zone = zone_of(v->m, s->name);
     if (!s->zone)
         fail_no_zone(v, s->name);
@@ -409,13 +415,35 @@ void validate__thresholds(struct validation *v)
         thresholds(v, &v->m->services[i]);
 }
 
+/* All services, or those that are not, to the last pointer, in the model that was judged before. */
+static void each_service(struct services *x)
+{
+    struct model *m = x->v->m;
+    const struct model *like = x->v->like;
+    uint32_t like_n = like ? like->services_n : 0, k = 0;
+    bool judged = false; /* the one before */
+    for (uint32_t i = 0; i < m->services_n; i++) {
+        struct model_service *s = &m->services[i];
+        const struct model_service *before = i ? s - 1 : NULL;
+        while (k < like_n && like->services[k].name != s->name &&
+               strcmp(like->services[k].name, s->name) < 0)
+            k++;
+        bool known = k < like_n && memcmp(&like->services[k], s, sizeof *s) == 0;
+        if (!known)
+            service(x, s, before);
+        else if (judged)
+            twice(x->v, s, before);
+        judged = !known;
+        k += known;
+    }
+}
+
 void validate__services(struct validation *v)
 {
     struct model *m = v->m;
     struct services x = {.v = v};
     if (prepare(&x)) {
-        for (uint32_t i = 0; i < m->services_n; i++)
-            service(&x, &m->services[i], i ? &m->services[i - 1] : NULL);
+        each_service(&x);
         on_empty(v);
         glue_names(v);
     } else

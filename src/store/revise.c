@@ -127,7 +127,7 @@ static enum err judge(const struct model *head, struct model *m, store_compile_f
                       void *ctx, struct store_revised *out, struct diag *diag)
 {
     size_t first = diag->n;
-    enum err e = model_validate(m, diag);
+    enum err e = model_validate_edit(m, head, diag);
     if (!e)
         drop_old_warnings(head, diag, first);
     if (!e)

@@ -335,6 +335,150 @@ static void thresholds_fall_back_to_the_settings(void **state)
     model_unref(&m);
 }
 
+/* ---- an edit is judged like the whole ---- */
+
+static const struct diag_finding *find(const struct diag *d, const struct diag_finding *f)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->findings[i].level == f->level && strcmp(d->findings[i].text, f->text) == 0 &&
+            strcmp(d->findings[i].where, f->where) == 0)
+            return &d->findings[i];
+    return NULL;
+}
+
+/* All that was found of the whole and not of the edit, was there before; and nothing else was found. */
+static void assert_same_findings(const struct diag *whole, const struct diag *part,
+                                 const struct diag *before)
+{
+    for (size_t i = 0; i < part->n; i++)
+        if (!find(whole, &part->findings[i]))
+            fail_msg("only of the edit: %s: %s", part->findings[i].where, part->findings[i].text);
+    for (size_t i = 0; i < whole->n; i++)
+        if (!find(part, &whole->findings[i]) &&
+            (whole->findings[i].level == DIAG_ERROR || !find(before, &whole->findings[i])))
+            fail_msg("not of the edit: %s: %s", whole->findings[i].where, whole->findings[i].text);
+}
+
+static void assert_same_derived(const struct model *a, const struct model *b)
+{
+    assert_int_equal(a->services_n, b->services_n);
+    for (uint32_t i = 0; i < a->services_n; i++) {
+        const struct model_service *x = &a->services[i], *y = &b->services[i];
+        assert_string_equal(x->name, y->name);
+        assert_string_equal(x->zone, y->zone);
+        assert_memory_equal(x->parsed, y->parsed, sizeof *x->parsed);
+    }
+}
+
+static uint32_t dice(uint64_t *seed, uint32_t n)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33) % n;
+}
+
+static enum err apply(struct model *m, enum config_verb verb, enum config_noun noun,
+                      const char *name, const char *region, const char *address, const char *fields)
+{
+    struct diag d = {0};
+    json_t *j = fields ? json_loads(fields, 0, NULL) : NULL;
+    struct config_edit e = {verb, noun, name, region, address, j};
+    enum err err = config_apply_edits(m, &e, 1, &d);
+    diag_fini(&d);
+    json_decref(j);
+    return err;
+}
+
+static enum err random_edit(struct model *m, uint64_t seed)
+{
+    static const char *const service[] = {"{\"policy\": \"geo | weighted\", \"map\": \"m\"}",
+                                          "{\"policy\": \"fence | failover\", \"map\": \"m\"}",
+                                          "{\"policy\": \"nearest\"}",
+                                          "{\"policy\": \"latency | all\", \"answers\": 2}",
+                                          "{\"map\": null}",
+                                          "{\"on_empty\": \"service c.z\"}",
+                                          "{\"on_empty\": \"service b.z\"}",
+                                          "{\"on_empty\": \"all\"}",
+                                          "{\"degrade\": 0.3}",
+                                          "{\"degrade\": null}",
+                                          "{\"ttl\": 90000}",
+                                          "{\"ttl\": 20}",
+                                          "{\"probe\": \"p\"}"};
+    static const char *const setting[] = {"10%", "20%", "70%"};
+    static const char *const names[] = {"a.z", "b.z", "c.z", "d.z", "n.z", "deep.y.z"};
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.2", "2001:db8::1",
+                                            "host.example"};
+    const char *name = names[dice(&seed, 6)], *address = addresses[dice(&seed, 4)];
+    const char *region = dice(&seed, 2) ? "eu" : "us";
+    switch (dice(&seed, 9)) {
+    case 0:
+        return apply(m, VERB_ADD, NOUN_SERVICE, name, NULL, NULL, "{}");
+    case 1:
+        return apply(m, VERB_REMOVE, NOUN_SERVICE, name, NULL, NULL, NULL);
+    case 2:
+    case 3:
+        return apply(m, VERB_SET, NOUN_SERVICE, name, NULL, NULL, service[dice(&seed, 13)]);
+    case 4:
+    case 5:
+        return apply(m, VERB_ADD, NOUN_ENDPOINT, name, region, address, "{}");
+    case 6:
+        return apply(m, VERB_REMOVE, NOUN_ENDPOINT, name, region, address, NULL);
+    case 7:
+        if (dice(&seed, 2))
+            return apply(m, dice(&seed, 2) ? VERB_ADD : VERB_REMOVE, NOUN_ZONE, "y.z", NULL, NULL,
+                         NULL);
+        return apply(m, VERB_SET, NOUN_REGION, "us", NULL, NULL,
+                     dice(&seed, 2) ? "{\"at\": \"1,1\"}" : "{\"at\": null}");
+    default: {
+        char value[40];
+        snprintf(value, sizeof value, "{\"value\": \"%s\"}", setting[dice(&seed, 3)]);
+        return apply(m, VERB_SET, NOUN_SETTING, dice(&seed, 2) ? "degrade" : "fail", NULL, NULL,
+                     value);
+    }
+    }
+}
+
+static void an_edit_is_judged_like_the_whole(void **state)
+{
+    (void)state;
+    const char *text = getenv("SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 10) : 20261126;
+    print_message("SEED=%llu\n", (unsigned long long)seed);
+    struct model *head = model_of(
+        DOC("\"probes\": [{\"name\": \"p\"}], \"maps\": [{\"name\": \"m\", \"rules\": "
+            "[{\"where\": \"continent:EU\", \"regions\": [\"eu\"]}, {\"where\": \"default\", "
+            "\"regions\": [\"us\", \"eu\"]}]}], \"services\": [{\"name\": \"a.z\"}, {\"name\": "
+            "\"b.z\"}, {\"name\": \"c.z\"}, {\"name\": \"d.z\"}]"));
+    unsigned accepted = 0, refused = 0, fewer = 0;
+    for (unsigned i = 0; i < 4000; i++, seed += 0x9e3779b97f4a7c15u) {
+        struct diag before = {0}, whole = {0}, part = {0};
+        struct model *a = model_clone(head), *b = model_clone(head), *c = model_clone(head);
+        if (random_edit(a, seed) == ERR_OK) {
+            assert_int_equal(random_edit(b, seed), ERR_OK);
+            assert_int_equal(model_validate(c, &before), ERR_OK);
+            enum err e = model_validate(a, &whole);
+            assert_int_equal(model_validate_edit(b, head, &part), e);
+            assert_same_findings(&whole, &part, &before);
+            fewer += part.n < whole.n;
+            accepted += !e;
+            refused += e != ERR_OK;
+            if (!e) {
+                assert_same_derived(a, b);
+                model_unref(&head);
+                head = model_ref(b);
+            }
+        }
+        model_unref(&a);
+        model_unref(&b);
+        model_unref(&c);
+        diag_fini(&before);
+        diag_fini(&whole);
+        diag_fini(&part);
+    }
+    model_unref(&head);
+    print_message("%u accepted, %u refused, %u said less\n", accepted, refused, fewer);
+    assert_true(accepted > 100 && refused > 50 && fewer > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +495,7 @@ int main(void)
         cmocka_unit_test(odd_but_possible_things_are_warned_of),
         cmocka_unit_test(limits_are_refused_by_name),
         cmocka_unit_test(thresholds_fall_back_to_the_settings),
+        cmocka_unit_test(an_edit_is_judged_like_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,10 @@ const struct model_service *model_service(const struct model *m, const char *nam
  * duplicate endpoints, a service at an apex with host names, two services under one name. Also
  * fills the derived fields (parsed, zone). Errors refuse; warnings are what `check` shows. */
 enum err model_validate(struct model *m, struct diag *diag) WARN_UNUSED;
+/* The same for a clone of head that was edited: where head was found valid, and all but services is as it
+ * was there, only services that differ from head's are judged, and warnings are only of them. */
+enum err model_validate_edit(struct model *m, const struct model *head,
+                             struct diag *diag) WARN_UNUSED;
 /* The same for what model_over made: only what the settings decide is judged, and derived again. */
 enum err model_validate_settings(struct model *m, struct diag *diag) WARN_UNUSED;
 
