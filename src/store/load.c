@@ -590,6 +590,7 @@ enum err store_load(struct store *s, struct model **out, struct diag *diag)
     free(l->maps.list);
     free(l->service_ids);
     free(l);
+    (void)sqlite3_db_release_memory(s->config.db); /* pages that are not read again */
     if (e)
         model_unref(&m);
     *out = m;
