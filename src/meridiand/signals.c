@@ -47,24 +47,22 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     capacity_look(d, next, true); /* what full regions refuse goes over at once */
 }
 
-void signals_retarget(struct daemon *d)
+/* What the engine knows of says who is probed: the model's own records are not all looked at again. */
+static uint32_t fill_targets(const struct daemon *d, struct probe_target *t, uint32_t *slot)
 {
-    struct snapshot *s = world_now(d);
+    const struct snapshot *s = world_now(d);
     const struct model *m = s->model;
-    uint32_t n = 0, shared_n, slots = signal_config_engine(d->engine_config)->endpoints_n;
-    const struct signal_dependency *shared = signal_dependencies(d->engine_config, &shared_n);
-    struct probe_target *t = calloc(slots + 1, sizeof *t);
-    uint32_t *slot = calloc(slots + 1, sizeof *slot);
-    CHECK(t && slot);
-    for (uint32_t i = 0; i < s->services_n; i++) {
+    const struct health_endpoint_config *known = signal_config_engine(d->engine_config)->endpoint;
+    uint32_t all = signal_config_probed_n(d->engine_config), n = 0;
+    for (uint32_t i = 0; i < s->services_n && n < all; i++) {
         const struct model_service *svc = &m->services[i];
-        for (uint32_t k = 0; k < svc->endpoints_n; k++) {
-            const struct model_endpoint *e = &svc->endpoints[k];
-            const struct model_probe *p = signal_probe_of(m, svc, e);
-            if (!p)
+        uint32_t first = s->service_endpoint_first[i];
+        for (uint32_t at = first; at < s->service_endpoint_first[i + 1]; at++) {
+            if (!known[at].probe)
                 continue;
-            slot[n] = s->service_endpoint_first[i] + k;
-            t[n++] = (struct probe_target){.probe = p,
+            const struct model_endpoint *e = &svc->endpoints[at - first];
+            slot[n] = at;
+            t[n++] = (struct probe_target){.probe = signal_probe_of(m, svc, e),
                                            .model = m,
                                            .service = svc->name,
                                            .region = e->region,
@@ -72,6 +70,8 @@ void signals_retarget(struct daemon *d)
                                            .ip = e->ip};
         }
     }
+    uint32_t shared_n;
+    const struct signal_dependency *shared = signal_dependencies(d->engine_config, &shared_n);
     for (uint32_t i = 0; i < shared_n; i++) {
         if (shared[i].first != shared[i].slot)
             continue;
@@ -82,6 +82,20 @@ void signals_retarget(struct daemon *d)
                                        .region = m->regions[shared[i].region].name,
                                        .address = shared[i].address};
     }
+    return n;
+}
+
+void signals_retarget(struct daemon *d)
+{
+    struct snapshot *s = world_now(d);
+    const struct model *m = s->model;
+    uint32_t slots = signal_config_engine(d->engine_config)->endpoints_n, shared_n;
+    const struct signal_dependency *shared = signal_dependencies(d->engine_config, &shared_n);
+    size_t room = signal_config_probed_n(d->engine_config) + (size_t)shared_n + 1;
+    struct probe_target *t = calloc(room, sizeof *t);
+    uint32_t *slot = calloc(room, sizeof *slot);
+    CHECK(t && slot);
+    uint32_t n = fill_targets(d, t, slot);
     enum err e = probe_runner_set_targets(d->runner, t, n);
     if (e) {
         events_say(d, LOG_ERROR, "daemon", "probes", "probes stay as they were: %s", err_text(e));

@@ -7,6 +7,7 @@
 
 struct signal_config { /* in one piece with its texts */
     struct health_config config;
+    uint32_t probed_n;
     struct arena *arena;
     struct signal_dependency *dependency;
     uint32_t dependencies_n;
@@ -154,6 +155,7 @@ struct signal_config *signal_config_create(const struct snapshot *s)
             uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
             const struct model_endpoint *e = &svc->endpoints[k];
             const struct model_probe *p = signal_probe_of(m, svc, e);
+            c->probed_n += p != NULL;
             endpoint[first + k] =
                 (struct health_endpoint_config){.address = e->address,
                                                 .site = own,
@@ -198,4 +200,9 @@ void signal_config_destroy(struct signal_config **cp)
 const struct health_config *signal_config_engine(const struct signal_config *c)
 {
     return &c->config;
+}
+
+uint32_t signal_config_probed_n(const struct signal_config *c)
+{
+    return c->probed_n;
 }

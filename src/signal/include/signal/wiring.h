@@ -16,6 +16,7 @@ struct signal_config;
 struct signal_config *signal_config_create(const struct snapshot *s);
 void signal_config_destroy(struct signal_config **c); /* NULL left behind; NULL accepted */
 const struct health_config *signal_config_engine(const struct signal_config *c);
+uint32_t signal_config_probed_n(const struct signal_config *c); /* endpoints that have a probe */
 
 /* What regions depend on, as endpoints of the engine after those of the snapshot. */
 struct signal_dependency {
