@@ -1,5 +1,6 @@
 """Start and memory by number of services, probes off: from exec to the first right answer about the last
-service, and resident memory then. Beside it: the floor's start, and the size of the database."""
+service, and resident memory then; and what an answer costs when it is random which service is asked for.
+Beside it: the floor's start, the size of the database, and the answers with fewest services."""
 
 import os
 
@@ -16,25 +17,39 @@ def floor_start(t, rounds):
     return median(took)
 
 
+def answer_us(p, services):
+    """Processor time of the server for each answer, at saturation, in microseconds."""
+    before, result = common.cpu_s(p.pid), common.load_result(common.load(services, 2.0))
+    return 1e6 * (common.cpu_s(p.pid) - before) / max(1, result["good"])
+
+
 def measure(t, options):
     mmdb = common.database(options.networks) if options.networks else None
     floor = floor_start(t, options.rounds)
     common.heading("Start and memory by number of services (%d networks, probes off)" % options.networks)
     row("start of the floor: no services", "%.1f ms" % (1e3 * floor))
+    fewest = None
     for n in common.counts(options.services):
         db = common.store(t, "scale-%d" % n, common.document(n, "geo", mmdb))
-        took, rss, peak = [], [], []
+        took, used, rss, peak, cost = [], [], [], [], []
         for _ in range(options.rounds):
             p, s = common.serve(t, db, service(n - 1), common.processors()[0])
             took.append(s)
+            used.append(common.cpu_s(p.pid))
             rss.append(memory_mib(p.pid))
             peak.append(memory_mib(p.pid, "VmHWM"))
+            answer_us(p, n)  # warm
+            cost.append(answer_us(p, n))
             common.stop(p)
         stored = os.path.getsize(db) / 1048576
         row("start, {:,} services".format(n), "%.3f s" % median(took), seen(took, "%.3f"),
             "the floor's %.4f s" % floor, median(took) / floor)
+        row("its processor time, {:,} services".format(n), "%.3f s" % median(used), seen(used, "%.3f"))
         row("resident, {:,} services".format(n), "%.1f MiB" % median(rss),
             "peak %.1f" % max(peak), "its database's %.1f MiB" % stored, median(rss) / stored)
+        fewest = fewest or median(cost)
+        row("an answer, {:,} services".format(n), "%.2f µs" % median(cost), seen(cost, "%.2f"),
+            "with fewest services: %.2f µs" % fewest, median(cost) / fewest)
         os.unlink(db)
 
 
