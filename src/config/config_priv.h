@@ -15,7 +15,8 @@
 struct slot { /* the private half of a struct config_field, same index */
     enum config_noun noun;
     size_t offset;
-    size_t size; /* of the member: a whole number may take 2, 4 or 8 octets */
+    size_t size;     /* of the member: a whole number may take 2, 4 or 8 octets */
+    bool thresholds; /* in those of a service, which are not written in place: config__read_value */
 };
 
 union item {
@@ -36,9 +37,15 @@ struct shape {
 };
 void config__shape_init(struct shape *s);
 const struct slot *config__slots(enum config_noun noun); /* as many as config_fields gives */
+static inline struct model_thresholds *config__thresholds(const void *service)
+{
+    return (struct model_thresholds *)(uintptr_t)((const struct model_service *)service)
+        ->thresholds;
+}
 static inline void *config__member(const void *item, const struct slot *slot)
 {
-    return (char *)(uintptr_t)item + slot->offset;
+    uintptr_t base = (uintptr_t)(slot->thresholds ? config__thresholds(item) : item);
+    return (char *)base + slot->offset;
 }
 /* Copies one field's value from one item to another: how null resets to the default. */
 /* FIELD_INT. */

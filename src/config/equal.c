@@ -54,7 +54,7 @@ static bool compound_equal(const struct config_field *f, const struct slot *slot
         return lists_equal(p->args, p->args_n, q->args, q->args_n);
     }
     case FIELD_FAILBACK: {
-        const struct model_thresholds *p = x, *q = y;
+        const struct model_thresholds *p = config__thresholds(a), *q = config__thresholds(b);
         return p->failback == q->failback && p->failback_after_ms == q->failback_after_ms;
     }
     case FIELD_ON_EMPTY: {

@@ -17,7 +17,10 @@ static const struct config_field fields[] = {
 
 static const struct slot slots[] = {
 #define FIELD(noun, type, member, key, flag, kind, value, accepted, fallback, help, repeat)        \
-    {NOUN_##noun, offsetof(struct type, member), sizeof((struct type *)0)->member},
+    {NOUN_##noun, offsetof(struct type, member), sizeof((struct type *)0)->member,                 \
+     _Generic((struct type *)0, struct model_thresholds *                                          \
+              : true, default                                                                      \
+              : false)},
 #include "fields.def"
 #undef FIELD
 };
@@ -165,8 +168,8 @@ void config__field_copy(const struct config_field *f, const struct slot *slot, c
         r->regions = ((const struct model_rule *)from)->regions;
         r->regions_n = ((const struct model_rule *)from)->regions_n;
     } else if (f->kind == FIELD_FAILBACK) {
-        struct model_thresholds *t = config__member(to, slot);
-        const struct model_thresholds *d = config__member(from, slot);
+        struct model_thresholds *t = config__thresholds(to);
+        const struct model_thresholds *d = config__thresholds(from);
         t->failback = d->failback;
         t->failback_after_ms = d->failback_after_ms;
     } else if (f->kind == FIELD_ON_EMPTY) {
@@ -206,9 +209,6 @@ static void fill(const struct config_field *f, const struct slot *slot, void *it
     case FIELD_BOOL:
         *(bool *)member = strcmp(f->fallback, "yes") == 0;
         break;
-    case FIELD_FAILBACK:
-        ((struct model_thresholds *)member)->failback = MODEL_UNSET;
-        break;
     default:
         break; /* zero-filled is right: http, all, nothing placed, no list */
     }
@@ -222,8 +222,11 @@ void config__shape_init(struct shape *s)
         const struct config_field *f = config_fields((enum config_noun)noun, &n);
         const struct slot *slot = config__slots((enum config_noun)noun);
         CHECK(n <= FIELDS_MAX);
+        if (noun == NOUN_SERVICE)
+            s->fallback[noun].service.thresholds = &model_thresholds_unset;
         for (size_t i = 0; i < n; i++) {
-            fill(&f[i], &slot[i], &s->fallback[noun]);
+            if (!slot[i].thresholds) /* they have their own fallback */
+                fill(&f[i], &slot[i], &s->fallback[noun]);
             size_t at = i;
             for (; at > 0 && strcmp(f[s->order[noun][at - 1]].key, f[i].key) > 0; at--)
                 s->order[noun][at] = s->order[noun][at - 1];

@@ -345,7 +345,7 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
     case FIELD_ON_EMPTY:
         return read_on_empty(r, at, f, v, item);
     case FIELD_FAILBACK:
-        return read_failback(r, at, f, v, member);
+        return read_failback(r, at, f, v, config__thresholds(item));
     case FIELD_ENUM:
         return read_enum(r, at, f, v, member);
     case FIELD_LATLON:
@@ -369,8 +369,8 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
     }
 }
 
-enum err config__read_value(struct reader *r, const struct at *at, const struct config_field *f,
-                            const struct slot *slot, json_t *v, void *item)
+static enum err read_in_place(struct reader *r, const struct at *at, const struct config_field *f,
+                              const struct slot *slot, json_t *v, void *item)
 {
     char where[WHERE_MAX];
     bool required = f->kind == FIELD_NAME || f->kind == FIELD_WHERE || f->kind == FIELD_ADDRESS ||
@@ -387,4 +387,22 @@ enum err config__read_value(struct reader *r, const struct at *at, const struct 
     if (f->kind == FIELD_POLICY)
         ((struct model_service *)item)->parsed = NULL; /* as the default has it; validation fills */
     return ERR_OK;
+}
+
+/* Thresholds are shared: what is read goes to a copy, and the copy to where all that are like it are. */
+enum err config__read_value(struct reader *r, const struct at *at, const struct config_field *f,
+                            const struct slot *slot, json_t *v, void *item)
+{
+    if (!slot->thresholds)
+        return read_in_place(r, at, f, slot, v, item);
+    struct model_service *s = item, with = *s;
+    struct model_thresholds own;
+    memcpy(&own, s->thresholds, sizeof own);
+    with.thresholds = &own;
+    enum err e = read_in_place(r, at, f, slot, v, &with);
+    const struct model_thresholds *kept = model_intern_thresholds(&r->in, r->a, &own);
+    if (!kept)
+        return config__nomem(r->diag);
+    s->thresholds = kept;
+    return e;
 }

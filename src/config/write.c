@@ -194,7 +194,7 @@ static void put_value(struct text *t, const struct config_field *f, const struct
                         ((const struct model_rule *)item)->regions_n);
         break;
     case FIELD_FAILBACK:
-        put_failback(t, member);
+        put_failback(t, s->thresholds);
         break;
     case FIELD_ON_EMPTY:
         put_string(t, s->on_empty == ON_EMPTY_ALL      ? "all"

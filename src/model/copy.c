@@ -98,6 +98,7 @@ static void service(struct copier *c, struct model_service *s)
     shared(c, &s->map);
     shared(c, &s->probe);
     text(c, &s->on_empty_service);
+    s->thresholds = model_intern_thresholds(&c->in, c->a, s->thresholds);
     struct model_endpoint *e = array(c, s->endpoints, s->endpoints_n, sizeof *e);
     for (uint32_t i = 0; e && i < s->endpoints_n; i++) {
         shared(c, &e[i].region);

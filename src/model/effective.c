@@ -88,7 +88,7 @@ static int64_t ttl_moving(const struct model_service *s)
 struct model_effective model_service_effective(const struct model *m, const struct model_service *s)
 {
     struct model_effective e = m->defaults;
-    const struct model_thresholds *t = &s->thresholds;
+    const struct model_thresholds *t = s->thresholds;
     e.degrade = t->degrade >= 0 ? t->degrade : e.degrade;
     e.fail = t->fail >= 0 ? t->fail : e.fail;
     e.panic = t->panic >= 0 ? t->panic : e.panic;

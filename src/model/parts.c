@@ -202,3 +202,32 @@ const char *model_intern(struct model_intern *in, struct arena *a, const char *t
     }
     return *slot;
 }
+
+const struct model_thresholds model_thresholds_unset = {.degrade = MODEL_UNSET,
+                                                        .fail = MODEL_UNSET,
+                                                        .panic = MODEL_UNSET,
+                                                        .min_capacity = MODEL_UNSET,
+                                                        .ramp_ms = MODEL_UNSET,
+                                                        .hold_ms = MODEL_UNSET,
+                                                        .window_ms = MODEL_UNSET,
+                                                        .min_regions = MODEL_UNSET,
+                                                        .failback = MODEL_UNSET,
+                                                        .max_move = MODEL_UNSET};
+
+/* Values that the same text was read into are the same to the bit; if not, they are kept twice. */
+const struct model_thresholds *model_intern_thresholds(struct model_intern *in, struct arena *a,
+                                                       const struct model_thresholds *t)
+{
+    if (memcmp(t, &model_thresholds_unset, sizeof *t) == 0)
+        return &model_thresholds_unset;
+    const struct model_thresholds **slot =
+        &in->thresholds[hash_bytes(t, sizeof *t, 0) % MODEL_INTERN_THRESHOLDS];
+    if (!*slot || memcmp(*slot, t, sizeof *t) != 0) {
+        struct model_thresholds *copy = ARENA_NEW(a, struct model_thresholds);
+        if (!copy)
+            return NULL;
+        memcpy(copy, t, sizeof *copy);
+        *slot = copy;
+    }
+    return *slot;
+}

@@ -245,7 +245,7 @@ static void wait(struct validation *v, const char *name, const char *key, int64_
 
 static void thresholds(struct validation *v, const struct model_service *s)
 {
-    const struct model_thresholds *t = &s->thresholds;
+    const struct model_thresholds *t = s->thresholds;
     share(v, s->name, "degrade", t->degrade);
     share(v, s->name, "fail", t->fail);
     share(v, s->name, "panic", t->panic);

@@ -417,8 +417,9 @@ static enum err latency(struct loader *l)
 
 /* ---- services and endpoints ---- */
 
-static void service_thresholds(struct query *q, struct model_thresholds *t, int at)
+static const struct model_thresholds *service_thresholds(struct loader *l, struct query *q, int at)
 {
+    struct model_thresholds own = model_thresholds_unset, *t = &own;
     t->degrade = share_or_unset(q, at);
     t->fail = share_or_unset(q, at + 1);
     t->panic = share_or_unset(q, at + 2);
@@ -434,6 +435,7 @@ static void service_thresholds(struct query *q, struct model_thresholds *t, int 
                                                    : MODEL_UNSET;
     t->failback_after_ms = sqlite3_column_int64(q->st, at + 9);
     t->max_move = share_or_unset(q, at + 10);
+    return model_intern_thresholds(&l->in, l->a, t);
 }
 
 static void service_row(struct loader *l, struct query *q, struct model_service *s)
@@ -451,7 +453,7 @@ static void service_row(struct loader *l, struct query *q, struct model_service 
                                                      : ON_EMPTY_ALL;
     if (s->on_empty == ON_EMPTY_SERVICE)
         s->on_empty_service = copy_text(l, q, 9);
-    service_thresholds(q, &s->thresholds, 10);
+    s->thresholds = service_thresholds(l, q, 10);
 }
 
 static enum err count_services(struct loader *l)

@@ -290,7 +290,7 @@ static int64_t service_row(struct saver *v, const struct model_service *s)
 {
     static const char *const on_empty[] = {"all", "nodata", "service"};
     static const char *const failback[] = {"auto", "after", "hold"};
-    const struct model_thresholds *t = &s->thresholds;
+    const struct model_thresholds *t = s->thresholds;
     struct query *q = bulk(v, PUT_SERVICE);
     store__bind_text(q, 1, s->name);
     store__bind_text(q, 2, s->policy);

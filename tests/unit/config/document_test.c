@@ -103,9 +103,9 @@ static void every_field_survives_export_and_import(void **state)
     assert_string_equal(s->policy, "fence | latency within=10ms | all");
     assert_string_equal(s->endpoints[0].region, "b"); /* declared first */
     assert_string_equal(s->endpoints[1].address, "2001:db8::1");
-    assert_int_equal(s->thresholds.hold_ms, MODEL_AUTO);
-    assert_int_equal(s->thresholds.window_ms, 90000);
-    assert_int_equal(s->thresholds.failback_after_ms, 600000);
+    assert_int_equal(s->thresholds->hold_ms, MODEL_AUTO);
+    assert_int_equal(s->thresholds->window_ms, 90000);
+    assert_int_equal(s->thresholds->failback_after_ms, 600000);
     assert_int_equal(m->zones[0].ns_n, 2);
     assert_int_equal(m->zones[0].ns[0].addresses_n, 3);
     assert_string_equal(m->zones[0].ns[0].addresses[1], "2001:db8::1");

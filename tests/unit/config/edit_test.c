@@ -64,6 +64,33 @@ static void set_changes_only_what_it_names_and_null_resets(void **state)
     model_unref(&m);
 }
 
+static void thresholds_are_shared_and_never_changed_in_place(void **state)
+{
+    (void)state;
+    struct model *head =
+        model_of("{\"zones\": [{\"name\": \"z\", \"file\": \"/z\"}], \"services\": ["
+                 "{\"name\": \"a.z\"}, {\"name\": \"b.z\"}, {\"name\": \"c.z\"}]}");
+    struct model *m = model_clone(head);
+    assert_ptr_equal(m->services[0].thresholds, m->services[1].thresholds);
+    assert_int_equal(edit(m, VERB_SET, NOUN_SERVICE, "a.z", NULL, NULL,
+                          "{\"degrade\": 0.1, \"failback\": \"after 5m\", \"ramp\": \"7s\"}"),
+                     ERR_OK);
+    assert_true(m->services[0].thresholds->degrade == 0.1);
+    assert_int_equal(m->services[0].thresholds->failback_after_ms, 300000);
+    assert_true(m->services[1].thresholds->degrade == MODEL_UNSET);
+    assert_int_equal(m->services[1].thresholds->failback, MODEL_UNSET);
+    assert_true(head->services[0].thresholds->degrade == MODEL_UNSET);
+    assert_int_equal(differences(head, m), 1);
+    assert_int_equal(edit(m, VERB_SET, NOUN_SERVICE, "a.z", NULL, NULL, "{\"degrade\": 2}"),
+                     ERR_INVALID);
+    assert_int_equal(edit(m, VERB_SET, NOUN_SERVICE, "a.z", NULL, NULL,
+                          "{\"degrade\": null, \"failback\": null, \"ramp\": null}"),
+                     ERR_OK);
+    assert_int_equal(differences(head, m), 0);
+    model_unref(&m);
+    model_unref(&head);
+}
+
 static void names_exist_once_and_misses_suggest(void **state)
 {
     (void)state;
@@ -347,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_quick_start_works_by_edits),
         cmocka_unit_test(set_changes_only_what_it_names_and_null_resets),
+        cmocka_unit_test(thresholds_are_shared_and_never_changed_in_place),
         cmocka_unit_test(names_exist_once_and_misses_suggest),
         cmocka_unit_test(what_is_referenced_cannot_be_removed),
         cmocka_unit_test(many_references_are_counted),

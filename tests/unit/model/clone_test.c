@@ -188,15 +188,14 @@ static void a_service_is_judged_by_the_settings_over_it(void **state)
     struct model_zone *z = model_part_insert(m, PART_ZONES, 0);
     z->name = "g.test";
     z->file = "/g.zone";
+    struct model_thresholds t = model_thresholds_unset;
+    t.degrade = 0.4;
     struct model_service *s = model_part_insert(m, PART_SERVICES, 0);
     *s = (struct model_service){.name = "w.g.test",
                                 .policy = "weighted",
                                 .ttl_s = 30,
                                 .ttl_moving_s = MODEL_UNSET,
-                                .thresholds = {MODEL_UNSET, MODEL_UNSET, MODEL_UNSET, MODEL_UNSET,
-                                               MODEL_UNSET, MODEL_UNSET, MODEL_UNSET, MODEL_UNSET,
-                                               MODEL_UNSET, 0}};
-    s->thresholds.degrade = 0.4;
+                                .thresholds = &t};
     assert_int_equal(model_validate(m, &diag), ERR_OK);
     struct model *over = model_over(m);
     set_setting(over, "fail", "30%");

@@ -41,7 +41,14 @@ void model_endpoints_sort(const struct model *m, struct model_endpoint *e, uint3
 /* Strings that many items share (regions, policies) are kept once: a small cache in front of
  * arena_strdup. Zero-filled is a valid empty one; it must not outlive the arena. */
 #define MODEL_INTERN_SLOTS 512
+#define MODEL_INTERN_THRESHOLDS 64
 struct model_intern {
     const char *slot[MODEL_INTERN_SLOTS];
+    const struct model_thresholds *thresholds[MODEL_INTERN_THRESHOLDS];
 };
 const char *model_intern(struct model_intern *in, struct arena *a, const char *text);
+
+extern const struct model_thresholds model_thresholds_unset;
+/* The same for thresholds, which most services have in common; NULL when the arena failed. */
+const struct model_thresholds *model_intern_thresholds(struct model_intern *in, struct arena *a,
+                                                       const struct model_thresholds *t);

@@ -146,7 +146,8 @@ struct model_service { /* sorted by name */
     int64_t answers;             /* for `all`; 0: no bound */
     enum model_on_empty on_empty;
     const char *on_empty_service;
-    struct model_thresholds thresholds;
+    const struct model_thresholds
+        *thresholds; /* never NULL; shared by services that have the same */
     const struct model_endpoint *endpoints;
     uint32_t endpoints_n;
 };
