@@ -341,3 +341,8 @@ uint32_t health_service_ttl_s(const struct health *h, uint32_t service)
 {
     return h->service_ttl[service];
 }
+
+uint32_t health_region_ttl_max_s(const struct health *h, uint32_t region)
+{
+    return (uint32_t)(h->region[region].ttl_ms_max / 1000);
+}

@@ -285,16 +285,11 @@ static const char *health_kind(enum health_event_kind kind)
 }
 
 /* The longest that a resolver may go on using what it was told before a change. */
-static uint32_t longest_ttl_s(const struct snapshot *s, uint32_t service, uint32_t region)
+static uint32_t longest_ttl_s(const struct daemon *d, uint32_t service, uint32_t region)
 {
     if (service != HEALTH_NONE)
-        return (uint32_t)s->model->services[service].ttl_s;
-    uint32_t ttl = 0;
-    for (uint32_t i = 0; i < s->services_n; i++)
-        for (uint32_t k = s->service_site_first[i]; k < s->service_site_first[i + 1]; k++)
-            if (s->board_site_region[k] == region && s->model->services[i].ttl_s > ttl)
-                ttl = (uint32_t)s->model->services[i].ttl_s;
-    return ttl;
+        return (uint32_t)world_now(d)->model->services[service].ttl_s;
+    return health_region_ttl_max_s(d->health, region);
 }
 
 static bool shifts(const struct health_event *e)
@@ -304,9 +299,10 @@ static bool shifts(const struct health_event *e)
 }
 
 /* What only the daemon knows: where the clients go, until when, under which revision. */
-static void append_effect(const struct snapshot *s, const struct health_event *e, char *text,
+static void append_effect(const struct daemon *d, const struct health_event *e, char *text,
                           size_t cap, struct store_facts *f)
 {
+    const struct snapshot *s = world_now(d);
     char when[TIME_TEXT_MAX];
     size_t len = strlen(text);
     bool leaves = e->service != HEALTH_NONE && e->endpoint == HEALTH_NONE && e->after < e->before;
@@ -316,7 +312,7 @@ static void append_effect(const struct snapshot *s, const struct health_event *e
         len += (size_t)snprintf(text + len, cap - len, " to=%s", f->to);
     }
     f->moved_by_ms =
-        e->wall_ms + e->moving_ms + 1000 * (int64_t)longest_ttl_s(s, e->service, e->region);
+        e->wall_ms + e->moving_ms + 1000 * (int64_t)longest_ttl_s(d, e->service, e->region);
     if (len < cap)
         snprintf(text + len, cap - len, " moved-by=%s rev=%lld",
                  time_format_s(f->moved_by_ms, when), (long long)s->revision);
@@ -358,7 +354,7 @@ void events_health(struct daemon *d, const struct health_event *e)
                                         .samples = (int64_t)e->judged,
                                         .effect = part_of(e, e->effect, effect)}};
     if (shifts(e))
-        append_effect(s, e, text, sizeof text, &line.facts);
+        append_effect(d, e, text, sizeof text, &line.facts);
     if (e->service != HEALTH_NONE)
         line.service = m->services[e->service].name;
     if (e->region != HEALTH_NONE)

@@ -100,6 +100,7 @@ static void a_regions_hold_is_its_largest_ttl_at_most_300_s(void **state)
     world_init(&w, 2, 2, 1);
     w.service[1].ttl_s = 3600;
     world_start(&w);
+    assert_int_equal(health_region_ttl_max_s(w.h, 0), 3600);
     world_fall(&w, at(0, 0), at(0, 1));
     world_fall(&w, at(1, 0), at(0, 1));
     assert_int_equal(health_region_word(w.h, 0), 0);

@@ -225,6 +225,8 @@ uint32_t health_site_word(const struct health *h, uint32_t site);
 uint32_t health_region_word(const struct health *h, uint32_t region);
 uint32_t health_service_ttl_s(const struct health *h,
                               uint32_t service); /* the one to answer with now */
+/* The largest that the configuration gives a service of the region, whatever moves. */
+uint32_t health_region_ttl_max_s(const struct health *h, uint32_t region);
 
 /* Fill at most cap, return how many; call until it returns less than cap. Events lost to a full
  * internal queue are counted in health_events_lost. */
