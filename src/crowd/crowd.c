@@ -86,8 +86,11 @@ bool crowd_of_networks(const struct geo_base *base, struct crowd *out)
     struct counting n = {.base = base};
     *out = (struct crowd){.basis = CROWD_NETWORKS};
     out->client = malloc(CROWD_CLIENTS_MAX * sizeof *out->client);
-    if (!out->client)
+    out->upto = malloc(CROWD_CLIENTS_MAX * sizeof *out->upto);
+    if (!out->client || !out->upto) {
+        crowd_fini(out);
         return false;
+    }
     geo_base_each_v4(base, count_range, &n);
     struct drawing x = {.base = base, .out = out, .all = n.located == 0};
     uint64_t ranges = x.all ? n.all_ranges : n.located_ranges;
@@ -98,12 +101,16 @@ bool crowd_of_networks(const struct geo_base *base, struct crowd *out)
     x.step = x.step < 1 ? 1 : x.step;
     x.next = x.step / 2;
     geo_base_each_v4(base, draw_range, &x);
+    double sum = 0;
+    for (uint32_t i = 0; i < out->n; i++)
+        out->upto[i] = sum += (double)out->client[i].weight;
     return true;
 }
 
 void crowd_fini(struct crowd *c)
 {
     free(c->client);
+    free(c->upto);
     *c = (struct crowd){0};
 }
 

@@ -1,5 +1,7 @@
 #include "crowd/recent.h"
 
+#include "crowd_priv.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +40,7 @@ static const struct entry *nth(const struct crowd_recent *r, uint32_t i)
 }
 
 /* Both lists are sorted by name. */
-static uint32_t *match_services(const struct model *from, const struct model *to)
+uint32_t *crowd__match_services(const struct model *from, const struct model *to)
 {
     uint32_t *map = malloc((from->services_n + 1) * sizeof *map);
     for (uint32_t i = 0, k = 0; map && i < from->services_n; i++) {
@@ -55,7 +57,7 @@ void crowd_recent_renumber(struct crowd_recent *r, const struct model *from, con
 {
     if (from == to || r->n == 0)
         return;
-    uint32_t *map = match_services(from, to), kept = 0, n = r->n;
+    uint32_t *map = crowd__match_services(from, to), kept = 0, n = r->n;
     uint32_t first = (r->next + CROWD_CLIENTS_MAX - n) % CROWD_CLIENTS_MAX;
     for (uint32_t i = 0; map && i < n; i++) {
         struct entry e = r->ring[(first + i) % CROWD_CLIENTS_MAX];

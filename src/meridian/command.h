@@ -17,18 +17,19 @@
 struct call;
 
 enum flag_group {
-    FLAGS_EDIT = 1 << 0,  /* makes a revision: --dry-run, --message, --author */
-    FLAGS_ORDER = 1 << 1, /* an override: --reason, --until, --author */
-    FLAGS_MOVE = 1 << 2,  /* a drain: --over, --to */
-    FLAGS_STATE = 1 << 3, /* --state */
-    FLAGS_FIELDS = 1 << 4 /* the field flags of the command's noun */
+    FLAGS_EDIT = 1 << 0,   /* makes a revision: --dry-run, --message, --author */
+    FLAGS_ORDER = 1 << 1,  /* an override: --reason, --until, --author */
+    FLAGS_MOVE = 1 << 2,   /* a drain: --over, --to */
+    FLAGS_STATE = 1 << 3,  /* --state */
+    FLAGS_FIELDS = 1 << 4, /* the field flags of the command's noun */
+    FLAGS_REPEAT = 1 << 5  /* of a command's own flag: it may be given again */
 };
 
 struct command_flag {
     const char *name;
     const char *value; /* what help shows for it; NULL: a switch */
     const char *help;
-    unsigned group; /* enum flag_group, 0: a command's own */
+    unsigned group; /* enum flag_group; a command's own: 0 or FLAGS_REPEAT */
 };
 
 struct command {
@@ -50,6 +51,7 @@ struct flag_view {
     const char *name, *value, *help;
     const struct config_field *field; /* NULL: not a field */
     bool needs_value;                 /* false: a switch, or a yes-or-no field */
+    bool repeat;                      /* may be given again */
 };
 void command_flags_each(const struct command *c, bool (*fn)(void *ctx, const struct flag_view *f),
                         void *ctx);

@@ -60,6 +60,12 @@ static const struct command_flag explain_flags[] = {
     {"client", "ADDR", "address or network of the client", 0},
     {"type", "TYPE", "record type, A if not given", 0},
     {0}};
+static const struct command_flag what_if_flags[] = {
+    {"region", "NAME=SHARE", "this region at that availability: 0..1 or a percentage",
+     FLAGS_REPEAT},
+    {"apply", "FILE|-", "the configuration of this document, as `apply` reads it", 0},
+    {"service", "NAME", "clients of this service only", 0},
+    {0}};
 static const struct command_flag report_flags[] = {
     {"service", "NAME", "of this service in the region; else of the whole region", 0},
     {"endpoint", "ADDR", "of this endpoint of the service", 0},
@@ -252,6 +258,12 @@ static const struct command table[] = {
     {"explain", "NAME", "Says why a client gets the answer it gets.",
      "meridian explain www.gslb.example.com --client 81.2.69.160", run_explain, 0, NONE,
      explain_flags},
+    {"what-if", "",
+     "Says who would move where, without touching what serves: regions at other availabilities, "
+     "another configuration, or both.",
+     "meridian what-if --region eu-west=0\nmeridian what-if --apply meridian.json --region "
+     "us-east=50%",
+     run_what_if, 0, NONE, what_if_flags},
 
     {"report", "REGION",
      "Hands in what a load balancer counted: evidence of its own, beside the probes.",
@@ -310,7 +322,8 @@ static bool each_own(const struct command *c, bool (*fn)(void *, const struct fl
                      void *ctx)
 {
     for (const struct command_flag *f = c->own; f && f->name; f++) {
-        struct flag_view v = {f->name, f->value, f->help, NULL, f->value != NULL};
+        struct flag_view v = {f->name, f->value,         f->help,
+                              NULL,    f->value != NULL, (f->group & FLAGS_REPEAT) != 0};
         if (!fn(ctx, &v))
             return false;
     }
@@ -326,7 +339,7 @@ static bool each_field(const struct command *c, bool (*fn)(void *, const struct 
         const struct config_field *f = &fields[i];
         if (!f->flag || !f->flag[0])
             continue;
-        struct flag_view v = {f->flag, f->value, f->help, f, f->kind != FIELD_BOOL};
+        struct flag_view v = {f->flag, f->value, f->help, f, f->kind != FIELD_BOOL, f->repeat};
         if (!fn(ctx, &v))
             return false;
     }
@@ -342,7 +355,7 @@ void command_flags_each(const struct command *c, bool (*fn)(void *ctx, const str
         return;
     for (size_t i = 0; i < ARRAY_LEN(grouped_flags); i++) {
         const struct command_flag *f = &grouped_flags[i];
-        struct flag_view v = {f->name, f->value, f->help, NULL, f->value != NULL};
+        struct flag_view v = {f->name, f->value, f->help, NULL, f->value != NULL, false};
         if (f->group & c->groups && !fn(ctx, &v))
             return;
     }

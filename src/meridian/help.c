@@ -102,7 +102,7 @@ void help_command(FILE *out, const struct command *c)
     size_t n;
     const struct command_flag *global = flags_global(&n);
     for (size_t i = 0; i < n; i++) {
-        struct flag_view v = {global[i].name, global[i].value, global[i].help, NULL, false};
+        struct flag_view v = {global[i].name, global[i].value, global[i].help, NULL, false, false};
         print_flag(&o, &v);
     }
     fputs("\nExample:\n", out);
@@ -142,7 +142,7 @@ void help_markdown(FILE *out)
         out);
     struct flag_out o = {.out = out, .markdown = true};
     for (size_t i = 0; i < globals; i++) {
-        struct flag_view v = {global[i].name, global[i].value, global[i].help, NULL, false};
+        struct flag_view v = {global[i].name, global[i].value, global[i].help, NULL, false, false};
         print_flag(&o, &v);
     }
     fputs(

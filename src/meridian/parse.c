@@ -35,8 +35,8 @@ static bool find_global(struct seek *s)
     size_t n;
     const struct command_flag *flags = flags_global(&n);
     for (size_t i = 0; i < n && !s->hit; i++) {
-        struct flag_view v = {flags[i].name, flags[i].value, flags[i].help, NULL,
-                              flags[i].value != NULL};
+        struct flag_view v = {flags[i].name, flags[i].value,         flags[i].help,
+                              NULL,          flags[i].value != NULL, false};
         seek_flag(s, &v);
     }
     return s->hit;
@@ -282,7 +282,7 @@ static enum admin_code settle_flags(struct call *c, const struct typed *typed, s
             diag_error(diag, ERR_USAGE, "", "--%s takes no value", f->name);
             return ADMIN_USAGE;
         }
-        bool repeat = s.found.field && s.found.field->repeat;
+        bool repeat = s.found.repeat;
         for (size_t k = 0; k + 1 < c->flags_n && !repeat; k++)
             if (strcmp(c->flag[k].name, f->name) == 0) {
                 diag_error(diag, ERR_USAGE, "", "--%s is given twice", f->name);

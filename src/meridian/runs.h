@@ -48,6 +48,7 @@ int run_status(struct call *c);
 int run_log(struct call *c);
 int run_timeline(struct call *c);
 int run_explain(struct call *c);
+int run_what_if(struct call *c);
 int run_probe_run(struct call *c);
 /* help.c, completion.c */
 int run_help(struct call *c);

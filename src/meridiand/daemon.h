@@ -228,6 +228,7 @@ extern const size_t daemon_ops_n;
 json_t *status_place_json(const struct geo_place *p); /* new reference */
 void op_status(void *ctx, struct admin_request *r);
 void op_explain(void *ctx, struct admin_request *r);
+void op_what_if(void *ctx, struct admin_request *r);
 void op_geo_lookup(void *ctx, struct admin_request *r);
 void op_geo_status(void *ctx, struct admin_request *r);
 void op_probe_run(void *ctx, struct admin_request *r);

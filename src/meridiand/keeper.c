@@ -235,6 +235,23 @@ enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct
     return e;
 }
 
+enum err keeper_try(struct keeper *k, const struct store_revise *what, struct store_revised *out,
+                    struct snapshot **snapshot, struct diag *diag)
+{
+    struct revise_ctx c = {.k = k};
+    *out = (struct store_revised){0};
+    CHECK(what->dry_run);
+    enum err e = keeper_ready(k, diag);
+    struct model *head = model_ref(k->head);
+    if (!e)
+        e = store_revise(k->store, &head, what, compile_edit, &c, out, diag);
+    if (e)
+        snapshot_unref(&c.snapshot);
+    model_unref(&head);
+    *snapshot = c.snapshot;
+    return e;
+}
+
 enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag)
 {
     snapshot_cache_recheck(k->cache);

@@ -53,6 +53,10 @@ void keeper_destroy(struct keeper **k);
 struct store *keeper_store(struct keeper *k);
 enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct store_revised *out,
                        struct snapshot **snapshot, struct diag *diag) WARN_UNUSED;
+/* The same up to the commit, and nothing is stored: the snapshot that would serve, NULL where nothing would
+ * change. what is a dry run. */
+enum err keeper_try(struct keeper *k, const struct store_revise *what, struct store_revised *out,
+                    struct snapshot **snapshot, struct diag *diag) WARN_UNUSED;
 /* Reads all files again and compiles the head. */
 enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag) WARN_UNUSED;
 /* Before anything is written: the file at the path is the database that serves, or one at least as

@@ -257,6 +257,7 @@ const struct admin_op daemon_ops[] = {
     {"report", op_report},
     {"status", op_status},
     {"explain", op_explain},
+    {"what-if", op_what_if},
     {"geo-lookup", op_geo_lookup},
     {"geo-status", op_geo_status},
     {"log-follow", op_log_follow},

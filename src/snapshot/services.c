@@ -81,6 +81,7 @@ enum err compile_places(struct compile *c)
     }
     c->latency = steer_latency_build(m, c->s->base, c->s->arena);
     c->latency_digest = digest_latency(m);
+    c->s->latency = c->latency;
     return c->latency ? ERR_OK
                       : diag_error(c->diag, ERR_NOMEM, "", "out of memory for the latency table");
 }

@@ -94,6 +94,12 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     return ERR_OK;
 }
 
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
 void snapshot_unref(struct snapshot **sp)
 {
     struct snapshot *s = *sp;

@@ -37,6 +37,28 @@ static const struct geo_place *place_of(const struct ordering *o)
     return geo_base_place(o->shape->base, o->spot->place);
 }
 
+/* DBL_MAX when client or region has no coordinates. */
+static double distance_between(const struct steer_shape *s, const struct geo_spot *spot,
+                               uint8_t region)
+{
+    const struct geo_place *p = geo_base_place(s->base, spot->place);
+    const struct steer_region *r = &s->regions[region];
+    if (!p->located || !r->placed)
+        return DBL_MAX;
+    return geo_distance_km((double)p->lat, (double)p->lon, r->lat, r->lon);
+}
+
+double steer_milliseconds(const struct steer_shape *s, const struct geo_spot *spot, uint8_t region,
+                          const char **where)
+{
+    *where = NULL;
+    double ms = s->latency ? steer_latency_measured(s->latency, s->base, spot, region, where) : -1;
+    if (ms >= 0)
+        return ms;
+    double km = distance_between(s, spot, region);
+    return km < DBL_MAX ? geo_estimated_ms(km) : -1;
+}
+
 /* Stable insertion sort by (group, key): n is small, and most rows are nearly sorted. */
 static void sort_ranked(struct ordering *o)
 {
@@ -115,14 +137,9 @@ static void step_fence(struct ordering *o)
     trace_order(o, "fence", what);
 }
 
-/* DBL_MAX when client or region has no coordinates. */
 static double distance_to(const struct ordering *o, uint8_t region)
 {
-    const struct geo_place *p = place_of(o);
-    const struct steer_region *r = &o->shape->regions[region];
-    if (!p->located || !r->placed)
-        return DBL_MAX;
-    return geo_distance_km((double)p->lat, (double)p->lon, r->lat, r->lon);
+    return distance_between(o->shape, o->spot, region);
 }
 
 /* Where distance cannot tell: the map's default, then the order of declaration. Larger than any
@@ -181,13 +198,8 @@ static void step_latency(struct ordering *o, double within)
 {
     for (uint32_t i = 0; i < o->n; i++) {
         uint8_t region = o->shape->units[o->r[i].unit].region;
-        const char *where = NULL;
-        double ms = o->shape->latency ? steer_latency_measured(o->shape->latency, o->shape->base,
-                                                               o->spot, region, &where)
-                                      : -1;
-        double km = ms < 0 ? distance_to(o, region) : 0;
-        if (ms < 0 && km < DBL_MAX)
-            ms = geo_estimated_ms(km);
+        const char *where;
+        double ms = steer_milliseconds(o->shape, o->spot, region, &where);
         o->r[i].key = ms >= 0 ? ms : undecided_key(o, region);
         if (o->trace && ms >= 0) {
             char how[160];

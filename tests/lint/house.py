@@ -53,7 +53,7 @@ FOREIGN = {
     r"maxminddb\.h": r"geo/",
     r"curl/": r"probe/",
     r"sqlite3\.h": r"store/",
-    r"jansson\.h": r"config/|store/|admin/|meridiand/|meridian/",
+    r"jansson\.h": r"config/|store/|crowd/|admin/|meridiand/|meridian/",
     r"openssl/": r"admin/token\.c",
     r"microhttpd\.h": r"admin/http\.c",
 }

@@ -30,6 +30,7 @@ struct crowd_client {
 
 struct crowd {
     struct crowd_client *client;
+    double *upto; /* CROWD_NETWORKS: what all up to this one weigh together */
     uint32_t n;
     enum crowd_basis basis;
     int64_t span_ms; /* CROWD_ANSWERS: how long ago the oldest was */

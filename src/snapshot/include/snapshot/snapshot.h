@@ -38,4 +38,5 @@ struct snapshot_options {
 enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
                           const struct snapshot_options *options, struct snapshot **out,
                           struct diag *diag) WARN_UNUSED;
+struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot **s);

@@ -63,6 +63,7 @@ struct snapshot {
     const uint8_t *board_site_region;
     const struct steer_region *regions;
     const struct steer_shape *shapes; /* by view, for explain */
+    const struct steer_latency *latency;
     const struct snapshot_view **views;
     uint32_t views_n;
     const char *nsid;

@@ -63,6 +63,10 @@ struct steer_trace {
 
 void steer_order(const struct steer_shape *s, const struct geo_spot *spot, struct steer_row *out,
                  const struct steer_trace *trace);
+/* From a spot to a region: measured, else estimated from distance; negative: neither is known. *where:
+ * the row of the latency table that says so, NULL. Of the shape only regions, base and latency count. */
+double steer_milliseconds(const struct steer_shape *s, const struct geo_spot *spot, uint8_t region,
+                          const char **where);
 /* Does the AS number of a spot matter to a shape? Else it may be ignored when memoising. */
 bool steer_shape_uses_asn(const struct steer_shape *s);
 /* Does a `net:` rule or a latency network of this shape contain the spot's own network? */
