@@ -15,24 +15,54 @@ static json_t *latency_json(const struct crowd_shift *s)
                      s->weight > 0 ? s->known / s->weight : 0.0);
 }
 
-/* What is reported now, and what it would be. */
+/* What is reported now, and what it would be: a region that loses a part of its share loses that part of
+ * its load, and those that gain get what was lost, each by what its share gains. */
 struct loads {
-    double total; /* of all regions, if those that report have the part that they are answered */
-    const double *now;
+    const double *now; /* NULL: nothing is known */
     uint32_t n;
+    double per_share;    /* of those that do not report: as loaded as the others together */
+    double lost, gained; /* load; share */
 };
+
+static double load_now(const struct crowd_outcome *o, const struct loads *l, uint32_t i)
+{
+    return i < l->n && l->now[i] >= 0 ? l->now[i] : o->all.before[i] * l->per_share;
+}
+
+static double load_lost(const struct crowd_outcome *o, const struct loads *l, uint32_t i)
+{
+    double before = o->all.before[i], after = o->all.after[i];
+    return after < before ? load_now(o, l, i) * (before - after) / before : 0;
+}
+
+static double share_gained(const struct crowd_outcome *o, uint32_t i)
+{
+    double more = o->all.after[i] - o->all.before[i];
+    return more > 0 ? more : 0;
+}
 
 static struct loads loads_of(const struct crowd_outcome *o, const struct crowd_question *q,
                              const double *load)
 {
     double sum = 0, share = 0;
-    uint32_t n = q->before->regions_n;
-    for (uint32_t i = 0; load && i < n; i++)
+    struct loads l = {.n = q->before->regions_n};
+    for (uint32_t i = 0; load && i < l.n; i++)
         if (load[i] >= 0) {
             sum += load[i];
             share += o->all.before[i];
         }
-    return (struct loads){.total = share > 0 ? sum / share : -1, .now = load, .n = n};
+    if (share <= 0)
+        return l;
+    l.now = load;
+    l.per_share = sum / share;
+    for (uint32_t i = 0; i <= o->regions_n; i++) /* the last one: who is not answered */
+        l.gained += share_gained(o, i);
+    for (uint32_t i = 0; i < o->regions_n; i++)
+        l.lost += load_lost(o, &l, i);
+    /* Who was not answered brings load of his own. */
+    double back = o->all.before[o->regions_n] - o->all.after[o->regions_n];
+    l.lost += back > 0 ? back * l.per_share : 0;
+    return l;
 }
 
 static void put_load(json_t *o, const struct crowd_outcome *out, const struct loads *l, uint32_t i)
@@ -41,15 +71,15 @@ static void put_load(json_t *o, const struct crowd_outcome *out, const struct lo
     bool known = l->now && i < l->n && l->now[i] >= 0;
     json_object_set_new(o, "capacity", capacity ? json_integer(capacity) : json_null());
     json_object_set_new(o, "load_before", known ? json_real(l->now[i]) : json_null());
-    if (!l->now || l->total < 0) {
+    if (!l->now) {
         json_object_set_new(o, "load_after", json_null());
         json_object_set_new(o, "overrun", json_null());
         return;
     }
-    double after = known ? l->now[i] + (out->all.after[i] - out->all.before[i]) * l->total
-                         : out->all.after[i] * l->total;
+    double after = load_now(out, l, i) - load_lost(out, l, i);
+    if (l->gained > 0)
+        after += l->lost * share_gained(out, i) / l->gained;
     double over = after - (double)capacity;
-    after = after > 0 ? after : 0;
     json_object_set_new(o, "load_after", json_real(after));
     json_object_set_new(o, "overrun", !capacity ? json_null() : json_real(over > 0 ? over : 0));
 }

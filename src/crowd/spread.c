@@ -45,11 +45,11 @@ struct walk {
     uint32_t n;
 };
 
-static struct walk walk_of(const struct snapshot *s, uint32_t service)
+static struct walk walk_of(const struct snapshot *s, uint32_t service, uint32_t most)
 {
     if (service != CROWD_ANY)
         return (struct walk){.first = service, .step = 1, .n = 1};
-    uint32_t n = s->services_n < CROWD_SERVICES_MAX ? s->services_n : CROWD_SERVICES_MAX;
+    uint32_t n = s->services_n < most ? s->services_n : most;
     return (struct walk){.first = 0, .step = n ? (double)s->services_n / n : 1, .n = n};
 }
 
@@ -81,11 +81,11 @@ static void each_network(const struct crowd *c, uint32_t service, uint32_t n, do
     }
 }
 
-struct crowd_asked crowd_points(const struct crowd *c, const struct snapshot *s, uint32_t service,
-                                uint32_t points, void (*fn)(void *ctx, const struct crowd_point *p),
-                                void *ctx)
+static struct crowd_asked ask_points(const struct crowd *c, const struct snapshot *s,
+                                     uint32_t service, uint32_t points, uint32_t services,
+                                     void (*fn)(void *ctx, const struct crowd_point *p), void *ctx)
 {
-    struct walk w = walk_of(s, service);
+    struct walk w = walk_of(s, service, services);
     if (c->n == 0 || w.n == 0)
         return (struct crowd_asked){0};
     if (c->basis == CROWD_ANSWERS)
@@ -94,6 +94,13 @@ struct crowd_asked crowd_points(const struct crowd *c, const struct snapshot *s,
     for (uint32_t i = 0; i < w.n; i++)
         each_network(c, (uint32_t)(w.first + i * w.step), each, 1.0 / w.n, i, fn, ctx);
     return (struct crowd_asked){each * w.n, w.n};
+}
+
+struct crowd_asked crowd_points(const struct crowd *c, const struct snapshot *s, uint32_t service,
+                                uint32_t points, void (*fn)(void *ctx, const struct crowd_point *p),
+                                void *ctx)
+{
+    return ask_points(c, s, service, points, CROWD_SERVICES_MAX, fn, ctx);
 }
 
 /* ------------------------------------------------------------------------------------- decision */
@@ -164,5 +171,5 @@ void crowd_spread(const struct crowd *c, const struct snapshot *s, uint32_t poin
                   double *by_region)
 {
     struct spreading x = {c, s, by_region};
-    crowd_points(c, s, CROWD_ANY, points, spread_region, &x);
+    ask_points(c, s, CROWD_ANY, points, points, spread_region, &x);
 }

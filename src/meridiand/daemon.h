@@ -6,6 +6,7 @@
 
 #include "admin/server.h"
 #include "answer/answer.h"
+#include "crowd/crowd.h"
 #include "health/engine.h"
 #include "keeper.h"
 #include "net/server.h"
@@ -101,9 +102,8 @@ struct daemon {
     uint64_t region_answers[DAEMON_REGIONS_MAX]; /* of snapshots that are gone */
     uint64_t share_ring[SHARE_RING][DAEMON_REGIONS_MAX];
     unsigned share_at;
-    double **weights; /* client networks by class, per view of weights_of */
-    uint32_t weights_n;
-    const struct snapshot *weights_of;
+    struct crowd networks; /* of networks_of, which is held */
+    struct geo_base *networks_of;
     int64_t share_stepped_ms;
 
     struct crowd_recent *recent; /* who was answered lately */
@@ -194,7 +194,7 @@ void shares_want_service(struct daemon *d, const struct snapshot *s, uint32_t se
 void shares_want(struct daemon *d, const struct snapshot *s, double *by_region);
 /* How clients are spread over classes, of the views that most services have. */
 void shares_weigh(struct daemon *d, const struct snapshot *s, struct signal_capacity *c);
-void shares_forget(struct daemon *d); /* what was weighed for a world that goes */
+void shares_forget(struct daemon *d); /* the networks */
 /* Where most of a site's displaced clients go now: a region, or -1. */
 int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region);
 

@@ -4,8 +4,7 @@
 #include "daemon.h"
 
 #define PACE_MS 1000
-#define PACE_KEPT                                                                                  \
-    0.9 /* of the rate before, where it falls: a pause does not bring a burst of samples */
+#define PACE_OVER_MS 60000.0 /* a burst of seconds is sampled as what it is part of */
 
 /* A sample of another revision has another numbering: some milliseconds of one, at each edit. */
 static void take(struct daemon *d, const struct snapshot *s, unsigned worker, int64_t now_ms)
@@ -41,7 +40,8 @@ static void pace(struct daemon *d)
         return;
     uint64_t answers = serve_outcomes(d, ANSWER_noerror);
     double rate = (double)(answers - d->recent_answers) * 1000 / (double)passed_ms;
-    d->recent_rate = rate > d->recent_rate * PACE_KEPT ? rate : d->recent_rate * PACE_KEPT;
+    double part = (double)passed_ms / PACE_OVER_MS;
+    d->recent_rate += (rate - d->recent_rate) * (part < 1 ? part : 1);
     d->recent_answers = answers;
     d->recent_paced_ms = now_ms;
     uint32_t gap = crowd_recent_gap(d->recent_rate);

@@ -25,7 +25,6 @@ void world_publish(struct daemon *d, struct snapshot **s)
         snapshot_unref(s);
         return;
     }
-    shares_forget(d);
     failopen_forget(d);
     shares_renumber(d, *s);
     recent_renumber(d, *s);

@@ -266,8 +266,8 @@ static void recent_answers_say_who_asks_for_what(void **state)
     json_decref(j);
     load[1] = 700;
     j = ask_with(&l, NULL, "{\"eu\":0}", NULL, &c, load);
-    assert_near(REGION(j, "us", "load_after"), 700 + 0.6 * 1500, 1e-3);
-    assert_near(REGION(j, "us", "overrun"), 600, 1e-3);
+    assert_near(REGION(j, "us", "load_after"), 700 + 600, 1e-3);
+    assert_near(REGION(j, "us", "overrun"), 300, 1e-3);
     json_decref(j);
     j = ask_with(&l, NULL, "{\"eu\":0}", "b.g.test", &c, load);
     assert_near(REGION(j, "us", "before"), 1, 1e-6);

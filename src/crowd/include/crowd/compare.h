@@ -6,8 +6,8 @@
  *           "eu > us = ap".
  * Latency   as the policy `latency` sees it: measured, else estimated from distance, over the clients for
  *           which it is known before and after.
- * Load      what regions report, in the unit of their capacity; after the change by the difference of the
- *           shares, where all of the reported load together is the whole.
+ * Load      what regions report, in the unit of their capacity. A region that loses a part of its share
+ *           loses that part of its load; those that gain get what was lost, by what their shares gain.
  * Owns      its classes, until crowd_outcome_fini; names are the two snapshots'.
  * Threads   any one.
  * Errors    false when out of memory.

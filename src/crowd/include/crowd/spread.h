@@ -40,6 +40,7 @@ void crowd_decide(const struct snapshot *s, const struct crowd *c, const struct 
  * service answers in its place is left out. */
 void crowd_spread_service(const struct crowd *c, const struct snapshot *s, uint32_t service,
                           uint32_t points, double *by_endpoint);
-/* Adds each region's share of all answers. */
+/* Adds each region's share of all answers. Of more services than points some are left out, at equal
+ * distances. */
 void crowd_spread(const struct crowd *c, const struct snapshot *s, uint32_t points,
                   double *by_region);
