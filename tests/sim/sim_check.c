@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define QUIET_MS 600000
+
 void sim_check_board_reset(struct sim *s)
 {
     const struct health_config *c = &sim_config(s)->cfg;
@@ -23,27 +25,38 @@ void sim_check_board_reset(struct sim *s)
         s->ttl_board[i] = health_service_ttl_s(s->h, i);
 }
 
+static void witness(struct sim *s, uint32_t region, int64_t started)
+{
+    s->unwitnessed = false;
+    for (uint32_t i = 0; i < s->ids; i++) {
+        struct truth *t = &s->t[i];
+        if (!t->streak || t->streak_ok || t->witnessed)
+            continue;
+        t->witnessed = id_region(s, i) != region && t->first_fail < started;
+        s->unwitnessed |= !t->witnessed;
+    }
+}
+
 void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t started)
 {
     struct truth *t = &s->t[id];
     if (ok) {
         t->streak = t->streak_ok ? t->streak + 1 : 1;
         t->streak_ok = true;
-        for (uint32_t i = 0; i < s->ids; i++)
-            if (id_region(s, i) != id_region(s, id) && s->t[i].streak && !s->t[i].streak_ok &&
-                s->t[i].first_fail < started)
-                s->t[i].witnessed = true;
+        if (s->unwitnessed)
+            witness(s, id_region(s, id), started);
         return;
     }
     if (t->streak == 0 || t->streak_ok) {
         t->streak = 0;
         t->streak_ok = t->witnessed = t->streak_real = false;
-        t->first_fail = s->now;
+        t->first_fail = sim_seen(s);
+        s->unwitnessed = true;
     }
     t->streak++;
     t->streak_real |= real;
     if (real)
-        s->site_real_fail[id_site(s, id)] = s->now;
+        s->site_real_fail[id_site(s, id)] = sim_seen(s);
 }
 
 /* A crash while all else is well is out within the promise. */
@@ -54,7 +67,8 @@ void sim_check_crash(struct sim *s, uint32_t id)
         sim_check_cancel_promises(s); /* nobody will notice, but it may be a witness that fails */
         return;
     }
-    bool quiet = !s->isolated && s->loss == 0 && s->late == 0 &&
+    bool quiet = !s->isolated && !s->any_cut && s->now - s->any_cut_last > QUIET_MS &&
+                 sim_mono(s) >= s->mono_floor && s->loss == 0 && s->late == 0 &&
                  s->now - s->isolated_last > 2 * (int64_t)c->interval_ms && s->t[id].present;
     for (uint32_t i = 0; i < s->ids; i++)
         quiet &= id_region(s, i) == id_region(s, id) || s->t[i].fault == FAULT_NONE;
@@ -65,6 +79,8 @@ void sim_check_crash(struct sim *s, uint32_t id)
     int64_t a = (int64_t)c->fall * c->interval_ms;
     int64_t b = c->interval_ms + (int64_t)c->fall * c->timeout_ms;
     s->t[id].promise_at = s->now + (a > b ? a : b) + 1000;
+    if (s->t[id].promise_at < s->promise_next)
+        s->promise_next = s->t[id].promise_at;
 }
 
 void sim_check_cancel_promises(struct sim *s)
@@ -82,9 +98,15 @@ void sim_check_forget_streaks(struct sim *s)
 
 static void check_promises(struct sim *s)
 {
+    if (s->promise_next > s->now)
+        return;
+    s->promise_next = INT64_MAX;
     for (uint32_t i = 0; i < s->ids; i++) {
-        if (s->t[i].promise_at > s->now)
+        if (s->t[i].promise_at > s->now) {
+            if (s->t[i].promise_at < s->promise_next)
+                s->promise_next = s->t[i].promise_at;
             continue;
+        }
         s->t[i].promise_at = INT64_MAX;
         struct health_endpoint_view v;
         health_endpoint_show(s->h, sim_config(s)->endpoint_of[i], &v);
@@ -126,7 +148,6 @@ void sim_check_forget_flaps(struct sim *s)
     forget_flaps(s->region_item, s->regions);
 }
 
-#define QUIET_MS 600000
 #define VAGUE_MS 20000 /* a return begins before its first event */
 
 static bool near(int64_t a, int64_t b)
@@ -143,8 +164,9 @@ static void mirror_fall(struct sim *s, struct item *it, const struct health_even
     int64_t still = it->held > QUIET_MS ? it->held : QUIET_MS;
     int64_t soon = it->down_at + (it->held > QUIET_MS ? it->held : QUIET_MS);
     bool far = it->trough == 0 || e->before - it->trough >= AVAIL_FULL / 4;
-    bool vague = it->flaps && (near(s->now - from, still) || (back && near(it->returned_at, soon)));
-    if (s->now - from > still) {
+    bool vague =
+        it->flaps && (near(sim_seen(s) - from, still) || (back && near(it->returned_at, soon)));
+    if (sim_seen(s) - from > still) {
         it->flaps = 0;
         it->vague = false;
     }
@@ -192,12 +214,25 @@ static struct item *item_of(struct sim *s, const struct health_event *e, struct 
         return &s->site_item[service * s->regions + region];
     }
     *b = (struct mover_bounds){30000, 0};
-    for (uint32_t i = 0; i < s->services; i++) {
-        struct mover_bounds one = service_bounds(&c->service[i]);
-        b->ramp_ms = one.ramp_ms > b->ramp_ms ? one.ramp_ms : b->ramp_ms;
-        b->hold_ms = one.hold_ms > b->hold_ms ? one.hold_ms : b->hold_ms;
+    for (uint32_t i = 0; i < c->cfg.services_n;
+         i++) { /* by the TTLs: a service's own hold is its own */
+        int64_t ttl_ms = (int64_t)c->service[i].ttl_s * 1000;
+        b->ramp_ms = c->service[i].ramp_ms > b->ramp_ms ? c->service[i].ramp_ms : b->ramp_ms;
+        b->hold_ms = ttl_ms > b->hold_ms ? ttl_ms : b->hold_ms;
     }
     return &s->region_item[region];
+}
+
+static uint32_t probed_regions(const struct sim *s)
+{
+    bool probed[REGIONS_MAX] = {false};
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->ids; i++) {
+        bool *one = &probed[id_region(s, i)];
+        n += !*one && s->t[i].present && !s->t[i].unprobed;
+        *one |= s->t[i].present && !s->t[i].unprobed;
+    }
+    return n;
 }
 
 static void check_fall(struct sim *s, const struct health_event *e)
@@ -206,7 +241,7 @@ static void check_fall(struct sim *s, const struct health_event *e)
     s->falls++;
     if (t->streak_ok || t->streak < s->proto.fall)
         sim_fail(s, "a fall after %u failures: %s", t->streak, e->text);
-    if (!t->witnessed)
+    if (!t->witnessed && probed_regions(s) >= 2)
         sim_fail(s, "a fall without a witness: %s", e->text);
     if (!t->streak_real)
         sim_fail(s, "a fall by the prober's own isolation: %s", e->text);
@@ -273,6 +308,9 @@ static void check_gradual(struct sim *s, const struct health_event *e)
     bool reported = strstr(e->text, " source=") != NULL, load = strcmp(e->rule, "load") == 0;
     int64_t window = 20 * (int64_t)s->proto.interval_ms;
     window = window > 60000 ? window : 60000;
+    for (uint32_t i = 0; i < s->services; i++)
+        if (s->service_proto[i].window_ms > window)
+            window = s->service_proto[i].window_ms;
     s->degrades += !reported;
     s->by_report += reported && !load;
     s->by_load += load;
@@ -280,9 +318,9 @@ static void check_gradual(struct sim *s, const struct health_event *e)
         const struct reporter *r = reporter_of(s, e);
         int64_t longest = 3 * 3 * r->period / 2; /* that a report is fresh for */
         longest = longest > window ? longest : window;
-        if (!load && s->now - r->bad_at > longest + window)
+        if (!load && sim_seen(s) - r->bad_at > longest + window)
             sim_fail(s, "a degrade by reports, and none told of errors: %s", e->text);
-        if (load && s->now - r->heavy_at > longest)
+        if (load && sim_seen(s) - r->heavy_at > longest)
             sim_fail(s, "load shed, and none was too high: %s", e->text);
         if (load && avail_to_double(e->after) < 0.0999)
             sim_fail(s, "load took more than nine tenths: %s", e->text);
@@ -291,14 +329,28 @@ static void check_gradual(struct sim *s, const struct health_event *e)
         uint32_t service = key_of(c->service_of, e->service, s->services);
         /* A restart empties the windows, and of ten samples the few that were under way in a short
          * isolation weigh much: docs/failover.md says so. */
-        if (s->now - s->site_real_fail[service * s->regions + region] > window &&
-            s->now - s->restarted_at > window)
+        if (sim_seen(s) - s->site_real_fail[service * s->regions + region] > window &&
+            sim_seen(s) - s->restarted_at > window)
             sim_fail(s, "a degrade by the prober's own isolation: %s", e->text);
     }
     if (e->service != HEALTH_NONE)
         check_left(s, e, e->service, e->region);
-    for (uint32_t i = 0; e->service == HEALTH_NONE && i < s->services; i++)
+    for (uint32_t i = 0; e->service == HEALTH_NONE && i < c->cfg.services_n; i++)
         check_left(s, e, i, e->region);
+}
+
+/* Nothing that failback keeps out comes back by itself, or too early. A person's word on an endpoint
+ * lets its site serve at once, and so do its own words. */
+static void check_failback(struct sim *s, const struct item *it, const struct health_event *e)
+{
+    const struct health_service_config *v = &sim_config(s)->service[e->service];
+    uint32_t region = key_of(sim_config(s)->region_of, e->region, s->regions);
+    if (v->failback == HEALTH_FAILBACK_AFTER && sim_seen(s) - it->down_at < v->failback_after_ms)
+        sim_fail(s, "back %lld ms after its fall: %s", (long long)(sim_seen(s) - it->down_at),
+                 e->text);
+    if (v->failback == HEALTH_FAILBACK_HOLD && s->released_at[region] < it->down_at &&
+        s->ordered_at < it->down_at)
+        sim_fail(s, "back, and nobody released it: %s", e->text);
 }
 
 static void check_move(struct sim *s, const struct health_event *e)
@@ -315,23 +367,26 @@ static void check_move(struct sim *s, const struct health_event *e)
         sim_fail(s, "a change inside the dead band: %s", e->text);
     if (e->after < e->before) {
         mirror_fall(s, it, e, b.hold_ms);
-        it->down_at = it->up_at = s->now;
+        it->down_at = it->up_at = sim_seen(s);
         it->avail = e->after;
         return;
     }
     int64_t held = it->held > b.hold_ms ? it->held : b.hold_ms;
-    if (s->now - it->down_at < held)
+    if (sim_seen(s) - it->down_at < held)
         sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
-                 (long long)(s->now - it->down_at), (long long)held, e->text);
+                 (long long)(sim_seen(s) - it->down_at), (long long)held, e->text);
+    if (e->service != HEALTH_NONE && e->endpoint == HEALTH_NONE && e->before == 0)
+        check_failback(s, it, e);
     if (it->returned_at == INT64_MAX) {
-        it->returned_at = s->now;
+        it->returned_at = sim_seen(s);
         it->trough = e->before;
     }
     double from = avail_to_double(e->before) > 0.1 ? avail_to_double(e->before) : 0.1;
-    double most = b.ramp_ms ? from + (double)(s->now - it->up_at) / (double)b.ramp_ms + 0.001 : 1;
+    double most =
+        b.ramp_ms ? from + (double)(sim_seen(s) - it->up_at) / (double)b.ramp_ms + 0.001 : 1;
     if (avail_to_double(e->after) > most + 0.001)
         sim_fail(s, "faster than the ramp: %s", e->text);
-    it->up_at = s->now;
+    it->up_at = sim_seen(s);
     it->avail = e->after;
 }
 
@@ -343,9 +398,9 @@ static void check_outages(struct sim *s, const struct health_event *e)
     health_endpoint_show(s->h, e->endpoint, &v);
     if (strstr(e->text, "-> down")) {
         t->falls++;
-        t->down_since = s->now;
+        t->down_since = sim_seen(s);
     } else if (t->down_since != INT64_MAX) {
-        t->down_ms += s->now - t->down_since;
+        t->down_ms += sim_seen(s) - t->down_since;
         t->down_since = INT64_MAX;
     }
     if (s->reporter[sim_config(s)->id_of[e->endpoint]].at != INT64_MAX) {
@@ -358,6 +413,16 @@ static void check_outages(struct sim *s, const struct health_event *e)
     if (v.outages.falls != t->falls || v.outages.down_ms != t->down_ms)
         sim_fail(s, "%u falls and %lld ms down, counted as %u and %lld: %s", t->falls,
                  (long long)t->down_ms, v.outages.falls, (long long)v.outages.down_ms, e->text);
+}
+
+void sim_check_touched(struct sim *s, uint32_t id)
+{
+    const struct sim_config *c = sim_config(s);
+    uint32_t e = c->endpoint_of[id], site = c->endpoint[e].site, region = c->site[site].region;
+    if (s->endpoint_board[e] != health_endpoint_word(s->h, e) ||
+        s->site_board[site] != health_site_word(s->h, site) ||
+        s->region_board[region] != health_region_word(s->h, region))
+        sim_fail(s, "a sample of %s moved what is not among the changes", s->names[2][id]);
 }
 
 static void check_event(struct sim *s, const struct health_event *e)
@@ -461,10 +526,17 @@ void sim_check_step(struct sim *s)
         sim_prober_wish(s, &action);
     if (health_events_lost(s->h) || seen.n == EVENTS_SEEN)
         sim_fail(s, "events lost");
+    s->steps++;
     if (s->hash_only)
         return;
-    check_board(s);
     check_promises(s);
+    /* In a large world not after each step, but soon after whatever happened. */
+    s->check_now |= seen.n > 0 && s->unchecked >= s->scale.check_every / 8;
+    if (++s->unchecked < s->scale.check_every && !s->check_now)
+        return;
+    s->check_now = false;
+    s->unchecked = 0;
+    check_board(s);
     const char *bad = health_check_state(s->h);
     if (bad)
         sim_fail(s, "invariant: %s", bad);

@@ -1,5 +1,8 @@
 #include "sim.h"
 
+#include <math.h>
+#include <stdio.h>
+
 void sim_fault_init(struct sim *s)
 {
     s->fault_at = 20000 + rng_below(&s->rng, 60000);
@@ -18,6 +21,8 @@ static void hurt(struct sim *s, uint32_t id)
     t->since = s->now;
     t->p = 0.1 + 0.8 * rng_unit(&s->rng);
     t->period = 1000 + rng_below(&s->rng, 60000);
+    if (s->world == WORLD_WIDE && rng_below(&s->rng, 2)) /* any period, up to forty intervals */
+        t->period = (int64_t)(1000 * pow(40e-3 * s->proto.interval_ms + 2, rng_unit(&s->rng)));
     t->refuses = rng_below(&s->rng, 2);
     if (t->fault == FAULT_CRASH)
         sim_check_crash(s, id);
@@ -36,6 +41,12 @@ static void heal_all(struct sim *s)
         s->isolated = false;
         s->isolated_last = s->now;
     }
+    for (uint32_t i = 0; s->any_cut && i < s->regions; i++) {
+        if (s->cut[i])
+            s->cut_last[i] = s->any_cut_last = s->now;
+        s->cut[i] = 0;
+    }
+    s->any_cut = false;
 }
 
 static void order(struct sim *s)
@@ -47,10 +58,13 @@ static void order(struct sim *s)
         .until_wall_ms = rng_below(&s->rng, 2) ? sim_wall(s) + rng_below(&s->rng, 120000) : 0,
         .author = "ana",
         .reason = "drill"};
-    s->orders = true;
+    if (s->world == WORLD_WIDE && rng_below(&s->rng, 6) == 0) /* it is over before it begins */
+        o.until_wall_ms = sim_wall(s) - rng_below(&s->rng, 7200000);
+    s->ordered_at = sim_seen(s);
     sim_check_cancel_promises(s);
     if (rng_below(&s->rng, 2))
-        health_order_region(s->h, rng_below(&s->rng, s->regions), &o, sim_mono(s), sim_wall(s));
+        health_order_region(s->h, rng_below(&s->rng, sim_config(s)->cfg.regions_n), &o, sim_mono(s),
+                            sim_wall(s));
     else
         health_order_endpoint(s->h, rng_below(&s->rng, sim_config(s)->cfg.endpoints_n), &o,
                               sim_mono(s), sim_wall(s));
@@ -60,7 +74,8 @@ static void order(struct sim *s)
 static void no_orders(struct sim *s)
 {
     struct health_order o = {.state = HEALTH_AUTO};
-    for (uint32_t i = 0; i < s->regions; i++) {
+    s->ordered_at = sim_seen(s);
+    for (uint32_t i = 0; i < sim_config(s)->cfg.regions_n; i++) {
         health_order_region(s->h, i, &o, sim_mono(s), sim_wall(s));
         sim_check_step(s);
     }
@@ -68,7 +83,62 @@ static void no_orders(struct sim *s)
         health_order_endpoint(s->h, i, &o, sim_mono(s), sim_wall(s));
         sim_check_step(s);
     }
-    s->orders = false;
+}
+
+/* Somebody switches everything off, or drains it, one region after the other. */
+static void all_down(struct sim *s)
+{
+    struct health_order o = {.state = rng_below(&s->rng, 2) ? HEALTH_DOWN : HEALTH_DRAIN,
+                             .until_wall_ms = sim_wall(s) + 1000 + rng_below(&s->rng, 1800000),
+                             .author = "bob",
+                             .reason = "the wrong window"};
+    s->ordered_at = sim_seen(s);
+    sim_check_cancel_promises(s);
+    for (uint32_t i = 0; i < sim_config(s)->cfg.regions_n; i++) {
+        health_order_region(s->h, i, &o, sim_mono(s), sim_wall(s));
+        sim_check_step(s);
+    }
+}
+
+static void release(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->regions; i++) {
+        uint32_t number = sim_config(s)->region_of[i];
+        if (number == HEALTH_NONE || rng_below(&s->rng, 2))
+            continue;
+        s->released_at[i] = sim_seen(s);
+        health_release_region(s->h, number, sim_mono(s), sim_wall(s));
+        sim_check_step(s);
+    }
+}
+
+/* The prober no longer hears of some regions: requests do not arrive there (reports still come), or
+ * answers do not come back, and reports neither. */
+static void partition(struct sim *s)
+{
+    uint8_t what = CUT_PROBES | (rng_below(&s->rng, 2) ? CUT_REPORTS : 0);
+    double share = rng_unit(&s->rng);
+    s->any_cut = true;
+    sim_check_cancel_promises(s);
+    for (uint32_t i = 0; i < s->regions; i++)
+        if (rng_unit(&s->rng) < share)
+            s->cut[i] = what;
+}
+
+/* A host that slept, or was moved: the monotonic clock too may leap, and the engine holds a step
+ * back. */
+static void clock_leaps(struct sim *s)
+{
+    static const uint32_t forward[] = {2000, 60000, 3600000, 86400000};
+    sim_check_cancel_promises(s);
+    if (rng_below(&s->rng, 2)) {
+        s->mono_offset += rng_below(&s->rng, forward[rng_below(&s->rng, 4)]);
+    } else {
+        s->mono_floor = sim_seen(s) + s->mono_base;
+        s->mono_offset -= rng_below(&s->rng, forward[rng_below(&s->rng, 2)]);
+    }
+    if (rng_below(&s->rng, 2))
+        s->wall_offset += (int64_t)rng_below(&s->rng, 172800000) - 86400000;
 }
 
 static void isolate(struct sim *s)
@@ -96,9 +166,19 @@ static void region_fails(struct sim *s)
             sim_check_crash(s, i);
 }
 
+static const char *const fault_names[] = {
+    "endpoint",  "endpoint",    "endpoint", "endpoint",  "isolation", "region",
+    "loss",      "late probes", "wall clock", "order",   "reconfiguration", "restart",
+    "partition", "partition",   "clock leap", "release", "all down"};
+
 static void one_fault(struct sim *s)
 {
-    switch (rng_below(&s->rng, 12)) {
+    s->faults++;
+    s->check_now = true;
+    uint32_t kind = rng_below(&s->rng, s->world == WORLD_WIDE ? 17 : 12);
+    if (s->verbose)
+        printf("%9.3f fault    %s\n", (double)s->now / 1000, fault_names[kind]);
+    switch (kind) {
     case 0:
     case 1:
     case 2:
@@ -132,6 +212,19 @@ static void one_fault(struct sim *s)
         no_orders(s);
         sim_restart(s);
         break;
+    case 12:
+    case 13:
+        partition(s);
+        break;
+    case 14:
+        clock_leaps(s);
+        break;
+    case 15:
+        release(s);
+        break;
+    case 16:
+        all_down(s);
+        break;
     }
 }
 
@@ -140,12 +233,21 @@ void sim_fault_run(struct sim *s)
     if (s->fault_at <= s->now) {
         for (uint32_t n = 1 + rng_below(&s->rng, 2); n > 0; n--)
             one_fault(s);
-        s->fault_at = s->now + 5000 + rng_below(&s->rng, 120000);
-        if (s->unfault_at == INT64_MAX)
-            s->unfault_at = s->now + 3000 + rng_below(&s->rng, 150000);
+        int64_t next = 5000 + rng_below(&s->rng, 120000);
+        s->fault_at = s->now + next * s->scale.stretch / 1000;
+        if (s->unfault_at == INT64_MAX) {
+            int64_t heal = 3000 + rng_below(&s->rng, 150000);
+            s->unfault_at = s->now + heal * s->scale.stretch / 1000;
+        }
+        if (s->scale.quiet && rng_below(&s->rng, 4) == 0)
+            s->fault_at += rng_below(&s->rng, (uint32_t)s->scale.quiet);
     }
     if (s->unfault_at <= s->now) {
         heal_all(s);
+        if (s->world == WORLD_WIDE && rng_below(&s->rng, 2))
+            no_orders(s);
+        if (s->world == WORLD_WIDE && rng_below(&s->rng, 2))
+            release(s);
         s->unfault_at = INT64_MAX;
     }
 }

@@ -70,6 +70,14 @@ void sim_report_draw(struct sim *s)
         s->t[i].unprobed |= i % s->per_site && rng_below(&s->report_rng, 12) == 0;
 }
 
+static void due_anew(struct sim *s)
+{
+    s->report_next = INT64_MAX;
+    for (uint32_t i = 0; s->reports && i < items(s); i++)
+        if (s->reporter[i].at < s->report_next)
+            s->report_next = s->reporter[i].at;
+}
+
 void sim_report_init(struct sim *s)
 {
     for (uint32_t i = 0; i < items(s); i++) {
@@ -79,20 +87,18 @@ void sim_report_init(struct sim *s)
         r->bad_at = r->heavy_at = r->sent_at[0] = r->sent_at[1] = INT64_MIN / 2;
         if (!s->reports || rng_below(&s->report_rng, often))
             continue;
-        r->period = 2000 + rng_below(&s->report_rng, 28000);
+        r->period = s->scale.report_period + rng_below(&s->report_rng, 28000);
         r->at = s->now + rng_below(&s->report_rng, (uint32_t)r->period);
         r->requests = 1u << (2 + rng_below(&s->report_rng, 12));
         r->demand = 0.3 + rng_unit(&s->report_rng);
         r->carried = 1;
     }
+    due_anew(s);
 }
 
 int64_t sim_report_due(const struct sim *s)
 {
-    int64_t due = INT64_MAX;
-    for (uint32_t i = 0; s->reports && i < items(s); i++)
-        due = s->reporter[i].at < due ? s->reporter[i].at : due;
-    return due;
+    return s->report_next;
 }
 
 static struct health_report place(struct sim *s, uint32_t item)
@@ -130,11 +136,14 @@ static const char *const names[] = {"haproxy", "other"};
 static void remember(struct sim *s, struct reporter *r, const struct health_report *h, int name)
 {
     int64_t covered = h->covered_ms, window = 20 * (int64_t)s->proto.interval_ms;
-    if (!covered && s->now - r->sent_at[name] < 3600000)
-        covered = s->now - r->sent_at[name];
+    if (!covered && sim_seen(s) - r->sent_at[name] < 3600000)
+        covered = sim_seen(s) - r->sent_at[name];
     window = window > 60000 ? window : 60000;
-    r->sent_at[name] = s->now;
-    int64_t until = s->now + (3 * covered > window ? 3 * covered : window);
+    for (uint32_t i = 0; i < s->services; i++)
+        if (s->service_proto[i].window_ms > window)
+            window = s->service_proto[i].window_ms;
+    r->sent_at[name] = sim_seen(s);
+    int64_t until = sim_seen(s) + (3 * covered > window ? 3 * covered : window);
     if (until > r->fresh_until[name]) /* one with few samples does not renew, nor shorten */
         r->fresh_until[name] = until;
 }
@@ -144,7 +153,7 @@ static void check_stale(struct sim *s, const struct reporter *r, const struct he
     struct health_source_view v;
     health_advance(s->h, sim_mono(s), sim_wall(s));
     for (uint32_t i = 0; health_source_show(s->h, h, i, &v); i++) {
-        bool mine = s->now >= r->fresh_until[strcmp(v.source, names[0]) != 0];
+        bool mine = sim_seen(s) >= r->fresh_until[strcmp(v.source, names[0]) != 0];
         if (mine && (v.fresh || v.has_load || v.want != AVAIL_FULL))
             sim_fail(s, "%s is judged %lld ms after its last report", v.source,
                      (long long)v.age_ms);
@@ -179,25 +188,41 @@ static void send(struct sim *s, uint32_t item)
     h.now_ms = sim_mono(s);
     h.wall_ms = sim_wall(s);
     if (h.errors)
-        r->bad_at = s->now;
+        r->bad_at = sim_seen(s);
     if (h.has_load && h.utilisation > s->load_high)
-        r->heavy_at = s->now;
+        r->heavy_at = sim_seen(s);
     s->reported++;
     if (health_report(s->h, &h) != ERR_OK)
         sim_fail(s, "a report was refused");
     sim_check_step(s);
 }
 
+/* Is it in the configuration, and does what it sends come through? */
+static bool reaches(const struct sim *s, uint32_t item)
+{
+    uint32_t key = item < s->ids ? id_site(s, item) : item - s->ids;
+    uint32_t sites = s->services * s->regions;
+    bool of_region = item >= s->ids + sites;
+    uint32_t region = of_region ? key - sites : key % s->regions;
+    if (s->region_gone[region] || (s->cut[region] & CUT_REPORTS))
+        return false;
+    return of_region ||
+           (!s->service_gone[key / s->regions] && (item >= s->ids || s->t[item].present));
+}
+
 void sim_report_run(struct sim *s)
 {
-    for (uint32_t i = 0; s->reports && i < items(s) && !s->failure[0]; i++) {
+    if (s->report_next > s->now)
+        return;
+    for (uint32_t i = 0; i < items(s) && !s->failure[0]; i++) {
         struct reporter *r = &s->reporter[i];
         if (r->at > s->now)
             continue;
         r->at = s->now + r->period / 2 + rng_below(&s->report_rng, (uint32_t)r->period);
         if (rng_below(&s->report_rng, 100) == 0) /* silent for a while: what it said gets stale */
-            r->at += 100000 + rng_below(&s->report_rng, 200000);
-        if (i >= s->ids || s->t[i].present)
+            r->at += (100000 + rng_below(&s->report_rng, 200000)) * s->scale.stretch / 1000;
+        if (reaches(s, i))
             send(s, i);
     }
+    due_anew(s);
 }
