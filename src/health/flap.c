@@ -50,7 +50,7 @@ static bool quiet(const struct mover *m, int64_t now_ms)
 static bool came_back(const struct mover *m)
 {
     return m->returned_ms != NEVER_MS &&
-           m->returned_ms <= larger(m->fell_ms + FLAP_QUIET_MS, m->hold_until_ms) &&
+           m->returned_ms <= m->fell_ms + larger(FLAP_QUIET_MS, m->held_ms) &&
            (m->trough == 0 || m->avail - m->trough >= FLAP_CLIMB);
 }
 

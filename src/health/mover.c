@@ -123,15 +123,9 @@ static bool ramp_step(struct mover *m, const struct mover_rules *r, int64_t now_
     return m->avail != before;
 }
 
-static bool released(uint8_t waited, const struct mover *m)
-{
-    return waited == WAIT_RELEASE && m->wait == WAIT_NONE;
-}
-
 bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t target,
                         int64_t now_ms, int64_t *due_ms)
 {
-    uint8_t waited = m->wait;
     *due_ms = NEVER_MS;
     m->target = target;
     if (target <= m->avail) {
@@ -151,8 +145,6 @@ bool health__mover_step(struct mover *m, const struct mover_rules *r, uint32_t t
         if (m->good_since_ms == NEVER_MS)
             m->good_since_ms = now_ms;
         int64_t from = wait_reason(m, r, now_ms);
-        if (released(waited, m)) /* it was good before, but the way up begins here */
-            from = m->good_since_ms = now_ms;
         if (from > now_ms) {
             *due_ms = from;
             if (m->wait == WAIT_RELEASE && m->hold_until_ms > now_ms)

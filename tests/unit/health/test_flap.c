@@ -214,6 +214,28 @@ static void failback_hold_waits_for_its_release_however_often_it_flaps(void **st
     world_end(&w);
 }
 
+static void a_release_after_a_long_outage_doubles_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1, 2, 1);
+    w.service[0].failback = HEALTH_FAILBACK_HOLD;
+    w.service[0].ramp_ms = 0;
+    world_start(&w);
+    world_rounds(&w, 3, 5000);
+    fall_and_answer(&w);
+    world_advance(&w, 3600000);
+    health_release_region(w.h, 0, w.now, w.wall);
+    world_settle(&w);
+    world_advance(&w, 100);
+    assert_avail(world_avail_site(&w, 0), 1);
+    world_fall(&w, 0, 1);
+    struct health_site_view v;
+    health_site_show(w.h, 0, &v);
+    assert_int_equal(v.outages.flaps, 1);
+    world_end(&w);
+}
+
 static void a_persons_word_does_not_count_as_a_return(void **state)
 {
     (void)state;
@@ -304,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_damped_hold_is_an_hour_at_most_unless_it_is_longer_itself),
         cmocka_unit_test(failback_after_counts_beside_the_damped_hold),
         cmocka_unit_test(failback_hold_waits_for_its_release_however_often_it_flaps),
+        cmocka_unit_test(a_release_after_a_long_outage_doubles_nothing),
         cmocka_unit_test(a_persons_word_does_not_count_as_a_return),
         cmocka_unit_test(outages_shorter_than_a_scrape_are_counted),
         cmocka_unit_test(an_outage_that_lasts_counts_while_it_lasts),
