@@ -122,6 +122,7 @@ struct sim {
     int64_t any_cut_last;
     bool any_cut;
     int64_t released_at[REGIONS_MAX];
+    int64_t leapt_at;   /* the monotonic clock, forward */
     int64_t ordered_at; /* when a person last said something */
     bool reports;
     int64_t report_next;
@@ -202,6 +203,7 @@ void sim_check_board_reset(struct sim *s);
 void sim_check_sample(struct sim *s, uint32_t id, bool ok, bool real, int64_t started);
 void sim_check_crash(struct sim *s, uint32_t id);
 void sim_check_item_init(struct item *it);
+void sim_check_leapt(struct sim *s);
 void sim_check_forget_flaps(struct sim *s); /* a new life of the engine */
 void sim_check_forget_streaks(struct sim *s);
 void sim_check_cancel_promises(struct sim *s);

@@ -133,12 +133,14 @@ static void clock_leaps(struct sim *s)
     sim_check_cancel_promises(s);
     if (rng_below(&s->rng, 2)) {
         s->mono_offset += rng_below(&s->rng, forward[rng_below(&s->rng, 4)]);
+        sim_check_leapt(s);
     } else {
-        s->mono_floor = sim_seen(s) + s->mono_base;
         s->mono_offset -= rng_below(&s->rng, forward[rng_below(&s->rng, 2)]);
     }
     if (rng_below(&s->rng, 2))
         s->wall_offset += (int64_t)rng_below(&s->rng, 172800000) - 86400000;
+    health_advance(s->h, sim_mono(s), sim_wall(s));
+    sim_check_step(s);
 }
 
 static void isolate(struct sim *s)
