@@ -169,9 +169,9 @@ static void region_fails(struct sim *s)
 }
 
 static const char *const fault_names[] = {
-    "endpoint",  "endpoint",    "endpoint", "endpoint",  "isolation", "region",
-    "loss",      "late probes", "wall clock", "order",   "reconfiguration", "restart",
-    "partition", "partition",   "clock leap", "release", "all down"};
+    "endpoint",  "endpoint",    "endpoint",   "endpoint", "isolation",       "region",
+    "loss",      "late probes", "wall clock", "order",    "reconfiguration", "restart",
+    "partition", "partition",   "clock leap", "release",  "all down"};
 
 static void one_fault(struct sim *s)
 {

@@ -6,7 +6,7 @@
 
 #define DAY_MS 86400000LL
 
-static const uint32_t intervals[] = {1000,  2000,   5000,   5000,   10000, 20000,
+static const uint32_t intervals[] = {1000,  2000,  5000,   5000,   10000, 20000,
                                      30000, 60000, 120000, 300000, 600000};
 #define INTERVALS (sizeof intervals / sizeof *intervals)
 

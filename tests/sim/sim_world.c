@@ -152,7 +152,8 @@ void sim_world_init(struct sim *s, uint64_t seed, enum world world)
     s->reports = world == WORLD_SHORT || (world == WORLD_WIDE && seed % 3);
     s->load_high = 0.9;
     rng_seed(&s->rng, seed);
-    s->isolated_last = s->any_cut_last = s->restarted_at = s->ordered_at = s->leapt_at = INT64_MIN / 2;
+    s->isolated_last = s->any_cut_last = s->restarted_at = s->ordered_at = s->leapt_at =
+        INT64_MIN / 2;
     s->promise_next = INT64_MAX;
     s->mono_offset = s->mono_base = s->mono_floor = 5000000;
     s->wall_offset = 1800000000000;
