@@ -70,7 +70,8 @@ struct reporter { /* of one endpoint, site or region */
     double lie;
     int64_t lies_until;
     int64_t sent_at[2], fresh_until[2]; /* by name: the last one, and how long it may be judged */
-    int64_t bad_at, heavy_at;           /* the last that told of errors, of too much load */
+    int64_t bad_until,
+        heavy_until; /* that one that told of errors, of too much load may be judged */
 };
 
 enum cut { CUT_PROBES = 1, CUT_REPORTS = 2 }; /* what of a region does not come through */

@@ -332,11 +332,9 @@ static void check_gradual(struct sim *s, const struct health_event *e)
     s->by_load += load;
     if (reported) {
         const struct reporter *r = reporter_of(s, e);
-        int64_t longest = 3 * 3 * r->period / 2; /* that a report is fresh for */
-        longest = longest > window ? longest : window;
-        if (!load && sim_seen(s) - r->bad_at > longest + window)
+        if (!load && sim_seen(s) > r->bad_until + window)
             sim_fail(s, "a degrade by reports, and none told of errors: %s", e->text);
-        if (load && sim_seen(s) - r->heavy_at > longest)
+        if (load && sim_seen(s) > r->heavy_until)
             sim_fail(s, "load shed, and none was too high: %s", e->text);
         if (load && avail_to_double(e->after) < 0.0999)
             sim_fail(s, "load took more than nine tenths: %s", e->text);

@@ -84,7 +84,7 @@ void sim_report_init(struct sim *s)
         struct reporter *r = &s->reporter[i];
         uint32_t often = i < s->ids ? 4 : 2; /* one of so many has one */
         r->at = INT64_MAX;
-        r->bad_at = r->heavy_at = r->sent_at[0] = r->sent_at[1] = INT64_MIN / 2;
+        r->bad_until = r->heavy_until = r->sent_at[0] = r->sent_at[1] = INT64_MIN / 2;
         if (!s->reports || rng_below(&s->report_rng, often))
             continue;
         r->period = s->scale.report_period + rng_below(&s->report_rng, 28000);
@@ -161,6 +161,11 @@ static void check_stale(struct sim *s, const struct reporter *r, const struct he
     sim_check_step(s);
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void send(struct sim *s, uint32_t item)
 {
     struct reporter *r = &s->reporter[item];
@@ -188,9 +193,9 @@ static void send(struct sim *s, uint32_t item)
     h.now_ms = sim_mono(s);
     h.wall_ms = sim_wall(s);
     if (h.errors)
-        r->bad_at = sim_seen(s);
+        r->bad_until = later(r->bad_until, r->fresh_until[name]);
     if (h.has_load && h.utilisation > s->load_high)
-        r->heavy_at = sim_seen(s);
+        r->heavy_until = later(r->heavy_until, r->fresh_until[name]);
     s->reported++;
     if (health_report(s->h, &h) != ERR_OK)
         sim_fail(s, "a report was refused");
