@@ -179,9 +179,9 @@ def test_a_log_is_read_over_its_rotations():
         write(path, "0 0.010\n")
         os.rename(path, path + ".1")
         write(path, "www 200 0.010\n" * 3)
-        assert counted(log.read(20, 60), "www") == (1, 0), "the half line"
+        assert counted(log.read(20, 60), "www") == (4, 0), "the half line, and the new file"
         write(path + ".1", "www 503 0.010\nwww 503")  # the server has not been told yet
-        assert counted(log.read(30, 60), "www") == (3, 1)
+        assert counted(log.read(30, 60), "www") == (0, 1)
         assert log.skipped == 1, "what a server left unfinished"
         with open(path, "w") as f:
             f.write("www 500 0.010\n")  # cut
@@ -189,8 +189,7 @@ def test_a_log_is_read_over_its_rotations():
         os.unlink(path)
         assert log.read(50, 60).counts == {}
         write(path, "www 500 0.010\n")
-        log.read(60, 60)
-        assert counted(log.read(70, 60), "www") == (0, 1)
+        assert counted(log.read(60, 60), "www") == (0, 1)
 
 
 def write(path, text):
