@@ -211,11 +211,11 @@ struct region {
     uint32_t order;   /* a person's; 1-based; 0 none */
     uint32_t planned; /* the windows' orders that are in force, linked by next */
     struct held held;
-    bool guests;               /* that can be sent elsewhere */
-    bool crowded;              /* nobody else has room for its clients */
-    uint32_t keep;             /* load does not shed below */
-    int64_t guests_until_ms;   /* when the last of them were told to go; NEVER_MS never */
-    bool stranded; /* was said: what it depends on is down, and it is all that is left */
+    bool guests;             /* that can be sent elsewhere */
+    bool crowded;            /* nobody else has room for its clients */
+    uint32_t keep;           /* load does not shed below */
+    int64_t guests_until_ms; /* when the last of them were told to go; NEVER_MS never */
+    bool stranded;           /* was said: what it depends on is down, and it is all that is left */
     int64_t stranded_looked_ms;
     uint32_t zero_n, judged_n; /* of the sites that are probed */
     bool moving;

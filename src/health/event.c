@@ -11,9 +11,9 @@
 const char *health__rule_name(uint8_t rule)
 {
     static const char *const names[] = {
-        "none",       "fall",     "rise",  "degrade",     "panic",        "region",
-        "ramp",       "override", "until", "min-regions", "min-capacity", "hold",
-        "witness",    "probe",    "load",  "report",      "max-move",     "overload",
+        "none",        "fall",       "rise",       "degrade",     "panic",        "region",
+        "ramp",        "override",   "until",      "min-regions", "min-capacity", "hold",
+        "witness",     "probe",      "load",       "report",      "max-move",     "overload",
         "maintenance", "dependency", "last-region"};
     return names[rule];
 }

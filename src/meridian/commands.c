@@ -34,7 +34,8 @@ static const struct command_flag log_flags[] = {
     {"region", "NAME", "only lines of this region", 0},
     {"endpoint", "ADDR", "only lines of this address", 0},
     {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, report, spill, config, "
+     "only this kind: probe, endpoint, availability, hold, isolated, override, report, spill, "
+     "config, "
      "daemon, fail-open, limit",
      0},
     {"rule", "RULE",
