@@ -14,8 +14,9 @@ static void copy_words(_Atomic uint32_t *to, const _Atomic uint32_t *from, uint3
 bool crowd_world_init(struct crowd_world *w, struct snapshot *s)
 {
     const struct steer_board *b = &s->steer.board;
-    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n + s->services_n;
-    *w = (struct crowd_world){.words = malloc((n + 1) * sizeof *w->words)};
+    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n + s->services_n +
+               STEER_REGIONS_MAX + 1;
+    *w = (struct crowd_world){.words = malloc(n * sizeof *w->words)};
     if (!w->words)
         return false;
     memcpy(&w->as_if, s, sizeof *s);
@@ -24,10 +25,12 @@ bool crowd_world_init(struct crowd_world *w, struct snapshot *s)
     own.site = own.endpoint + s->endpoints_n;
     own.region = own.site + s->board_sites_n;
     own.ttl = own.region + s->regions_n;
+    own.spill = own.ttl + s->services_n;
     copy_words(own.endpoint, b->endpoint, s->endpoints_n);
     copy_words(own.site, b->site, s->board_sites_n);
     copy_words(own.region, b->region, s->regions_n);
     copy_words(own.ttl, b->ttl, s->services_n);
+    copy_words(own.spill, b->spill, STEER_REGIONS_MAX + 1);
     w->as_if.steer.board = own;
     return true;
 }
@@ -81,9 +84,11 @@ bool crowd_world_adopt(struct crowd_world *w, const struct crowd_world *other)
     for (uint32_t i = 0; i < to->regions_n; i++) {
         int at = model_region_index(from->model, to->model->regions[i].name);
         old_region[i] = at < 0 ? UINT8_MAX : (uint8_t)at;
-        if (at >= 0)
-            snapshot_board_set(to->steer.board.region, i,
-                               word_at(from->steer.board.region, (uint32_t)at));
+        if (at < 0)
+            continue;
+        snapshot_board_set(to->steer.board.region, i,
+                           word_at(from->steer.board.region, (uint32_t)at));
+        snapshot_spill_set(&to->steer.board, i, word_at(from->steer.board.spill, (uint32_t)at));
     }
     for (uint32_t i = 0; i < to->services_n; i++)
         if (old[i] != CROWD_ANY) {

@@ -16,7 +16,6 @@
 #define VISITS_MORE_MAX (1u << 20)
 #define WORK_PER_BYTE_MAX 16u
 #define WORK_MORE_MAX (1u << 20)
-#define SEPARATOR_BYTES 16u
 #define BUILD_EPOCH_MAX 253402300799u /* the year 9999: later is nonsense */
 
 struct load {

@@ -39,10 +39,18 @@ static bool is_list_sound(struct data *d, size_t at, enum data_type type)
     return are_texts(d, type == DATA_MAP ? 2 * (uint64_t)v.size : v.size, &at);
 }
 
+/* Two records of so many bits for each node, and the separator, lie before the metadata. */
+static bool is_tree_within(uint64_t nodes, uint64_t record_bits, size_t room)
+{
+    return nodes <= UINT32_MAX && record_bits <= 32 &&
+           nodes * (record_bits * 2 / 8) + SEPARATOR_BYTES <= room;
+}
+
 bool metadata_is_sound(const uint8_t *file, size_t size)
 {
     struct data d;
-    struct data_value map, key;
+    struct data_value map, key, value;
+    uint64_t nodes = 0, record_bits = 0;
     if (!find(file, size, &d) || !data_read(&d, 0, &map) || map.type != DATA_MAP)
         return false;
     size_t at = map.at;
@@ -53,8 +61,13 @@ bool metadata_is_sound(const uint8_t *file, size_t size)
             return false;
         if (data_string_is(&d, &key, "description") && !is_list_sound(&d, at, DATA_MAP))
             return false;
+        uint64_t *number = data_string_is(&d, &key, "node_count")    ? &nodes
+                           : data_string_is(&d, &key, "record_size") ? &record_bits
+                                                                     : NULL;
+        if (number && (!data_read(&d, at, &value) || !data_number(&d, &value, number)))
+            return false;
         if (!data_skip(&d, &at))
             return false;
     }
-    return true;
+    return is_tree_within(nodes, record_bits, size - d.size);
 }
