@@ -314,6 +314,7 @@ void health_adopt(struct health *h, const struct health *old)
     h->isolated = old->isolated;
     h->isolated_since_ms = old->isolated_since_ms;
     h->isolated_until_ms = old->isolated_until_ms;
+    h->isolated_answer_ms = old->isolated_answer_ms;
     publish_all(h); /* safety rules look at what the others carry */
     resume_waiting(h);
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)

@@ -241,7 +241,7 @@ static void start(struct health *h)
     group_sites(h, h->region_site_first, h->region_site, true);
     h->failed = h->failed_any = h->answered =
         (struct latest){{HEALTH_NONE, HEALTH_NONE}, {INT64_MIN, INT64_MIN}};
-    h->isolated_until_ms = INT64_MIN;
+    h->isolated_until_ms = h->isolated_answer_ms = INT64_MIN;
     start_sites(h);
     start_endpoints(h);
     for (uint32_t i = 0; i < h->cfg.regions_n; i++) {

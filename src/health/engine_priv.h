@@ -274,6 +274,7 @@ struct health {
     bool isolated;
     bool rebuilding; /* regions are judged when all their sites are there */
     int64_t isolated_since_ms, isolated_until_ms; /* until: of the last episode that ended */
+    int64_t isolated_answer_ms;                   /* the first success known in the last episode */
 
     uint32_t *endpoint_word, *site_word, *region_word, *service_ttl;
 
@@ -422,6 +423,8 @@ void health__budget_settle(struct health *h, uint32_t item, struct held *held,
 
 /* report.c, load.c */
 void health__reports_tick(struct health *h, uint32_t item);
+/* The prober has its network again: its reporters are given time to be heard. */
+void health__reports_resume(struct health *h);
 struct verdict health__reports_verdict(const struct health *h, uint32_t item);
 struct proof health__reports_proof(const struct source *s);
 void health__reports_due(const struct health *h, uint32_t item, int64_t *due_ms);

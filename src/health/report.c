@@ -17,6 +17,10 @@
  * not for ever. Without that, a region that has been emptied could never come back: nobody is there
  * to succeed. So it returns, by hold and ramp, and what it then reports is judged anew.
  *
+ * Nor does silence speak while something waits for a witness: a prober that has lost its network hears
+ * no reports either. What was fresh stays so (keep), and once it is over for as long as after a report
+ * (health__reports_resume), so that the reporters can be heard before it is judged.
+ *
  * A reporter lives in the region that it reports of and its reports have come here, so no other
  * region is asked for a witness; in return what reports move is gradual: safety.c binds it.
  *
@@ -30,6 +34,7 @@
 
 #define REPORT_WINDOW_MS_MIN 60000
 #define STALE_COVERS 3 /* reports that may be missed */
+#define HELD_STEP_MS 1000
 
 static uint32_t items_n(const struct health *h)
 {
@@ -206,6 +211,8 @@ struct proof health__reports_proof(const struct source *s)
 static int64_t next_due(const struct source *s, int64_t now_ms)
 {
     int64_t due = s->last_ms + HEALTH_SOURCE_FORGET_MS;
+    if (due <= now_ms)
+        due = now_ms + HELD_STEP_MS;
     if (s->fresh_until_ms > now_ms && s->fresh_until_ms < due)
         due = s->fresh_until_ms;
     if (s->load_until_ms > now_ms && s->load_until_ms < due)
@@ -235,9 +242,40 @@ static void say_stale(struct health *h, const struct source *s)
                   duration_format_rough(h->now_ms - s->last_ms, span), (unsigned long long)s->seen);
 }
 
+/* The prober may be the one that hears nothing. */
+static bool held(const struct health *h)
+{
+    return h->ready_n > 0;
+}
+
+static void keep(struct source *s, int64_t now_ms)
+{
+    if (s->fresh_said && !fresh(s, now_ms))
+        s->fresh_until_ms = now_ms + HELD_STEP_MS;
+    if (s->load_want < AVAIL_FULL && s->load_until_ms <= now_ms)
+        s->load_until_ms = now_ms + HELD_STEP_MS;
+}
+
+void health__reports_resume(struct health *h)
+{
+    for (uint32_t i = 1; i <= h->sources_top; i++) {
+        struct source *s = &h->source[i];
+        int64_t until = h->now_ms + (int64_t)s->bucket_ms * WINDOW_BUCKETS;
+        if (fresh(s, h->now_ms) && s->fresh_until_ms < until)
+            s->fresh_until_ms = until;
+        if (s->load_until_ms > h->now_ms && s->load_until_ms < until)
+            s->load_until_ms = until;
+    }
+}
+
 /* What has become stale says so once; what is forgotten gives its slot back. */
 void health__reports_tick(struct health *h, uint32_t item)
 {
+    if (held(h)) {
+        for (uint32_t i = h->source_of[item]; i; i = h->source[i].next)
+            keep(&h->source[i], h->now_ms);
+        return;
+    }
     uint32_t *at = &h->source_of[item];
     while (*at) {
         struct source *s = &h->source[*at];
@@ -247,7 +285,7 @@ void health__reports_tick(struct health *h, uint32_t item)
         }
         if (s->load_until_ms <= h->now_ms)
             s->load_want = AVAIL_FULL;
-        if (s->last_ms + HEALTH_SOURCE_FORGET_MS <= h->now_ms)
+        if (s->last_ms + HEALTH_SOURCE_FORGET_MS <= h->now_ms && idle(s, h->now_ms))
             release(h, at);
         else
             at = &s->next;

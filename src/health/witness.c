@@ -9,13 +9,15 @@
  *                          │                            after the witness: the network may just
  *                          │ witnesses asked have       have come back
  *                          v failed, or time is up
- *                       ISOLATED (the whole engine; one event) until none is READY any more
+ *                       ISOLATED (the whole engine; one event) until none is READY any more;
+ *                          the first success makes every streak that began before it begin anew
  *
  *   transition               function
  *   → LISTED                 health__witness_streak, health__witness_link
  *   LISTED → WITNESSED       health__witness_success
  *   → READY                  health__witness_try_fall
  *   → ISOLATED and back      health__witness_settle, health__witness_deadline
+ *   isolated → not failing   start_anew
  *   any → out of the list    health__witness_clear
  *
  * Failures of a listed endpoint do not count in its site's error rate either; they are counted when
@@ -238,12 +240,25 @@ static uint32_t deadline_item(const struct health *h)
     return h->items_n - 1;
 }
 
+/* Regions come back one by one: what failed before the first answer of an isolated episode says
+ * nothing of what is behind the network, and a single failure after it little. */
+static bool start_anew(struct health *h, struct probed *p)
+{
+    if (p->first_started_ms > h->isolated_answer_ms || p->observed == HEALTH_OBSERVED_DOWN)
+        return false;
+    p->streak = 0;
+    health__endpoint_confirm(h, p, h->now_ms + 1);
+    return true;
+}
+
 void health__witness_try_fall(struct health *h, struct probed *p)
 {
     uint32_t fall = h->cfg.endpoint[p->endpoint].probe->fall;
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {
+        if (start_anew(h, p))
+            return;
         if (fall > 1 && !fall_proven(h, p)) {
             if (p->last_started_ms <= p->witness_ms)
                 health__endpoint_confirm(h, p, h->now_ms + 1);
@@ -266,6 +281,8 @@ void health__witness_success(struct health *h, struct probed *p, int64_t started
 {
     uint32_t own = health__region_of(h, p->endpoint);
     h->region[own].last_ok = number(h, p);
+    if (h->isolated && h->isolated_answer_ms < h->isolated_since_ms)
+        h->isolated_answer_ms = h->now_ms;
     for (uint32_t r = 0; h->unwitnessed_n && r < h->cfg.regions_n; r++) {
         uint32_t next = r == own ? 0 : h->region[r].unwitnessed;
         while (next) {
@@ -276,7 +293,7 @@ void health__witness_success(struct health *h, struct probed *p, int64_t started
             bool ready = q->ready;
             q->witness_ms = started_ms;
             unlink_it(h, q);
-            if (ready)
+            if (!start_anew(h, q) && ready)
                 health__witness_try_fall(h, q);
             health__endpoint_judge(h, q->endpoint);
             health__site_judge(h, health__site_of(h, q->endpoint));
@@ -318,6 +335,7 @@ void health__witness_settle(struct health *h, const char *who)
             return;
         h->isolated = false;
         h->isolated_until_ms = h->now_ms;
+        health__reports_resume(h);
         health__event(h, HEALTH_EVENT_ISOLATED, LOG_NOTICE,
                       (struct place){HEALTH_NONE, HEALTH_NONE, HEALTH_NONE}, RULE_WITNESS,
                       "isolated -> over rule=witness cause=\"%s answers\" lasted=%llds",

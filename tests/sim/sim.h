@@ -137,6 +137,8 @@ struct sim {
     uint32_t ttl_board[SERVICES_MAX];
     bool unwitnessed; /* somebody's streak may lack a witness */
     int64_t promise_next;
+    bool waits; /* something waits for a witness, by what the samples say */
+    int64_t waits_seen;
     uint32_t unchecked; /* steps since the last full check */
     bool check_now;
     uint64_t steps, samples, faults, hash, events, falls, degrades, isolations, flaps, reported,
@@ -208,4 +210,5 @@ void sim_check_leapt(struct sim *s);
 void sim_check_forget_flaps(struct sim *s); /* a new life of the engine */
 void sim_check_forget_streaks(struct sim *s);
 void sim_check_cancel_promises(struct sim *s);
-void sim_check_step(struct sim *s); /* after each call into the engine */
+void sim_report_hold(struct sim *s, bool over); /* the reports that are fresh stay so */
+void sim_check_step(struct sim *s);             /* after each call into the engine */

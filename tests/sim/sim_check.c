@@ -441,6 +441,26 @@ void sim_check_touched(struct sim *s, uint32_t id)
         sim_fail(s, "a sample of %s moved what is not among the changes", s->names[2][id]);
 }
 
+/* Has an endpoint that is not down failed often enough, and nobody witnessed it? */
+static bool waits(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->ids; i++) {
+        const struct truth *t = &s->t[i];
+        if (t->streak >= s->proto.fall && !t->streak_ok && !t->witnessed && t->present &&
+            t->down_since == INT64_MAX)
+            return true;
+    }
+    return false;
+}
+
+static void follow_waits(struct sim *s)
+{
+    if (s->waits)
+        sim_report_hold(s, false);
+    s->waits = s->unwitnessed && waits(s);
+    s->waits_seen = sim_seen(s);
+}
+
 static void check_event(struct sim *s, const struct health_event *e)
 {
     s->events++;
@@ -451,6 +471,8 @@ static void check_event(struct sim *s, const struct health_event *e)
                e->region == HEALTH_NONE ? "-" : sim_config(s)->region[e->region].name, e->text);
     if (e->kind == HEALTH_EVENT_ISOLATED)
         s->isolations++;
+    if (e->kind == HEALTH_EVENT_ISOLATED && strstr(e->text, "-> over"))
+        sim_report_hold(s, true);
     if (e->kind == HEALTH_EVENT_ENDPOINT && !s->hash_only)
         check_outages(s, e);
     if (e->kind == HEALTH_EVENT_ENDPOINT && strstr(e->text, "-> down")) {
@@ -533,6 +555,8 @@ void sim_check_step(struct sim *s)
     static struct seen seen; /* one simulation at a time */
     struct health_change change;
     struct health_action action;
+    if (s->waits)
+        sim_report_hold(s, false);
     seen.n = (uint32_t)health_take_events(s->h, seen.e, EVENTS_SEEN);
     for (uint32_t i = 0; i < seen.n; i++)
         check_event(s, &seen.e[i]);
@@ -545,6 +569,7 @@ void sim_check_step(struct sim *s)
     s->steps++;
     if (sim_mono(s) > s->mono_floor)
         s->mono_floor = sim_mono(s);
+    follow_waits(s);
     if (s->hash_only)
         return;
     check_promises(s);

@@ -132,20 +132,40 @@ static double told(struct sim *s, struct reporter *r, double rate)
 
 static const char *const names[] = {"haproxy", "other"};
 
-/* The window, or three times what the report covers: longer than that none may rule. */
-static void remember(struct sim *s, struct reporter *r, const struct health_report *h, int name)
+static int64_t longest_window(const struct sim *s)
 {
-    int64_t covered = h->covered_ms, window = 20 * (int64_t)s->proto.interval_ms;
-    if (!covered && sim_seen(s) - r->sent_at[name] < 3600000)
-        covered = sim_seen(s) - r->sent_at[name];
+    int64_t window = 20 * (int64_t)s->proto.interval_ms;
     window = window > 60000 ? window : 60000;
     for (uint32_t i = 0; i < s->services; i++)
         if (s->service_proto[i].window_ms > window)
             window = s->service_proto[i].window_ms;
+    return window;
+}
+
+/* The window, or three times what the report covers: longer than that none may rule. */
+static void remember(struct sim *s, struct reporter *r, const struct health_report *h, int name)
+{
+    int64_t covered = h->covered_ms, window = longest_window(s);
+    if (!covered && sim_seen(s) - r->sent_at[name] < 3600000)
+        covered = sim_seen(s) - r->sent_at[name];
     r->sent_at[name] = sim_seen(s);
     int64_t until = sim_seen(s) + (3 * covered > window ? 3 * covered : window);
     if (until > r->fresh_until[name]) /* one with few samples does not renew, nor shorten */
         r->fresh_until[name] = until;
+}
+
+/* While something waits for a witness, from the step before this one on, no silence is judged;
+ * what is fresh when an isolated episode is over stays so for a window. */
+void sim_report_hold(struct sim *s, bool over)
+{
+    int64_t now = sim_seen(s), until = over ? now + longest_window(s) : now + 1000;
+    for (uint32_t i = 0; s->reports && i < items(s); i++) {
+        struct reporter *r = &s->reporter[i];
+        int64_t *at[] = {&r->fresh_until[0], &r->fresh_until[1], &r->bad_until, &r->heavy_until};
+        for (size_t k = 0; k < sizeof at / sizeof *at; k++)
+            if (*at[k] >= s->waits_seen && *at[k] < until)
+                *at[k] = until;
+    }
 }
 
 static void check_stale(struct sim *s, const struct reporter *r, const struct health_report *h)
@@ -209,7 +229,7 @@ static bool reaches(const struct sim *s, uint32_t item)
     uint32_t sites = s->services * s->regions;
     bool of_region = item >= s->ids + sites;
     uint32_t region = of_region ? key - sites : key % s->regions;
-    if (s->region_gone[region] || (s->cut[region] & CUT_REPORTS))
+    if (s->isolated || s->region_gone[region] || (s->cut[region] & CUT_REPORTS))
         return false;
     return of_region ||
            (!s->service_gone[key / s->regions] && (item >= s->ids || s->t[item].present));

@@ -123,7 +123,12 @@ isolation_ends_with_the_first_answer_and_nothing_falls_unless_it_fails_again(voi
     assert_said(&w, "isolated -> over rule=witness cause=\"10.0.1.0 answers\" lasted=");
     world_advance(&w, 100);
     world_ok(&w, 0);
-    world_fail(&w, 2); /* this one is really dead */
+    for (int i = 0; i < 3; i++) { /* this one is really dead */
+        assert_int_equal(world_observed(&w, 2), HEALTH_OBSERVED_UP);
+        world_fail(&w, 2);
+        world_advance(&w, 1000);
+        world_ok(&w, 0);
+    }
     assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_UP);
     assert_int_equal(world_observed(&w, 2), HEALTH_OBSERVED_DOWN);
 }
@@ -245,6 +250,64 @@ static void with_fall_one_a_witness_is_needed_too(void **state)
     assert_said(&w, "cause=\"1 failure in a row\"");
 }
 
+static void after_isolation_a_fall_needs_a_fresh_streak(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        for (uint32_t e = 0; e < 3; e++)
+            world_fail(&w, e);
+        world_advance(&w, 5000);
+    }
+    assert_said(&w, "isolated 10.");
+    world_ok(&w, 1); /* back; the other regions' ways are found a little later */
+    for (int i = 0; i < 2; i++) {
+        world_advance(&w, 500);
+        world_fail(&w, 0);
+        world_fail(&w, 2);
+        world_advance(&w, 1);
+        world_ok(&w, 1);
+    }
+    assert_not_said(&w, "-> down");
+    world_ok(&w, 2);
+    assert_said(&w, "isolated -> over");
+    for (int i = 0; i < 2; i++) { /* and one that is dead indeed falls */
+        world_advance(&w, 500);
+        world_fail(&w, 0);
+        world_advance(&w, 1);
+        world_ok(&w, 1);
+    }
+    assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_DOWN);
+    assert_int_equal(world_observed(&w, 2), HEALTH_OBSERVED_UP);
+}
+
+static void reports_are_not_stale_for_being_unheard_while_isolated(void **state)
+{
+    (void)state;
+    world_rounds(&w, 15, 5000);
+    struct health_report r = {.endpoint = HEALTH_NONE,
+                              .source = "haproxy",
+                              .errors = 5000,
+                              .covered_ms = 10000,
+                              .now_ms = w.now,
+                              .wall_ms = w.wall};
+    assert_int_equal(health_report(w.h, &r), ERR_OK);
+    world_settle(&w);
+    for (int round = 0; round < 1000; round++) { /* longer than a reporter is remembered */
+        for (uint32_t e = 0; e < 3; e++)
+            world_fail(&w, e);
+        world_advance(&w, 5000);
+    }
+    assert_said(&w, "isolated 10.");
+    assert_avail(health_site_word(w.h, 0), 0);
+    world_rounds(&w, 19, 5000);
+    assert_said(&w, "isolated -> over");
+    assert_not_said(&w, "stale");
+    assert_avail(health_site_word(w.h, 0), 0);
+    world_rounds(&w, 2, 5000); /* a window after it silence is what it is elsewhere */
+    assert_int_equal(world_count(&w, "stale"), 1);
+    assert_true((health_site_word(w.h, 0) & HEALTH_WORD_AVAIL) > 0); /* by hold and ramp */
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -265,6 +328,8 @@ int main(void)
         T(unprobed_endpoints_elsewhere_make_no_second_region),
         T(where_others_fail_too_one_more_failure_after_the_witness_is_needed),
         T(with_fall_one_a_witness_is_needed_too),
+        T(reports_are_not_stale_for_being_unheard_while_isolated),
+        T(after_isolation_a_fall_needs_a_fresh_streak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
