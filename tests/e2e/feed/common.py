@@ -19,14 +19,15 @@ WINDOW_S = 10
 
 
 class Backend(lab.Process):
-    """nginx after backend.conf.in."""
+    """nginx after backend.conf.in; enter: what runs it in a network of its own."""
 
-    def __init__(self, t, name, address, connections=256):
+    def __init__(self, t, name, address, connections=256, enter=()):
         self.address, self.folder = address, t.make_folder(name)
         conf = t.fill(os.path.join(HERE, "backend.conf.in"), os.path.join(self.folder, "nginx.conf"),
                       DIR=self.folder, NAME=name, ADDRESS=address, CONNECTIONS=connections,
                       USER="user nobody nogroup;" if os.geteuid() == 0 else "")
-        super().__init__(t, name, ["nginx", "-e", self.folder + "/error.log", "-p", self.folder, "-c", conf])
+        super().__init__(t, name, list(enter) + ["nginx", "-e", self.folder + "/error.log", "-p", self.folder,
+                                                 "-c", conf])
         self.wait_until("listens", lambda: lab.connects(address, 80))
         self.status_url = "http://%s:8080/status" % address
         self.feed_log = os.path.join(self.folder, "feed.log")
@@ -52,31 +53,33 @@ class HAProxy(lab.Process):
 
 
 class Load(lab.Process):
-    def __init__(self, t, address, rate, name="load"):
-        super().__init__(t, name, [sys.executable, "-B", os.path.join(HERE, "load.py"), address, "80", str(rate)])
+    def __init__(self, t, address, rate, name="load", enter=()):
+        super().__init__(t, name, list(enter) + [sys.executable, "-B", os.path.join(HERE, "load.py"), address, "80",
+                                                 str(rate)])
 
     def result(self):
         self.stop()
         return json.loads(self.log())
 
 
-def feeder(t, *args, name="feeder", env=None):
+def feeder(t, *args, name="feeder", env=None, enter=()):
     """The feeder, running."""
-    return lab.Process(t, name, [FEEDER, "--interval", "1s", "--verbose"] + list(args), dict(t.env, **(env or {})))
+    return lab.Process(t, name, list(enter) + [FEEDER, "--interval", "1s", "--verbose"] + list(args),
+                       dict(t.env, **(env or {})))
 
 
-def world(t, regions=REGIONS, service="--hold 2s --ramp 3s --window %ds" % WINDOW_S):
+def world(t, regions=REGIONS, server=SERVER, admin=ADMIN, window_s=WINDOW_S):
     """A daemon with a service in regions; who answers there is the caller's. Returns it and a token."""
     t.meridian("init")
-    t.meridian("zone add gslb.example --ns ns1.gslb.example=%s" % SERVER)
+    t.meridian("zone add gslb.example --ns ns1.gslb.example=%s" % server)
     t.meridian("set", "geo", t.geo())
-    t.meridian("set admin " + ADMIN)
+    t.meridian("set admin " + admin)
     t.meridian("probe add web --type http --path /healthz --interval 1s --timeout 500ms --fall 3 --rise 2")
-    t.meridian("service add %s --policy nearest --ttl 5 --probe web %s" % (WWW, service))
+    t.meridian("service add %s --policy nearest --ttl 5 --probe web --hold 2s --ramp 3s --window %gs" % (WWW, window_s))
     for name, (address, at) in regions.items():
         t.meridian("region add %s --at %s --capacity 1000" % (name, at))
         t.meridian("endpoint", "add", WWW, name, address)
-    d = t.daemon(listen=[SERVER + ":53"])
+    d = t.daemon(listen=[server + ":53"])
     lab.wait_for("first verdicts", lambda: all(
         s["observed"] == "up" for s in d.status(WWW)["services"][0]["sites"]), 15)
     return d, t.json("token", "add", "haproxy")["token"]
@@ -86,10 +89,10 @@ def site(d, region):
     return next(s for s in d.status(WWW)["services"][0]["sites"] if s["region"] == region)
 
 
-def dig_many(t, subnets, server=SERVER):
+def dig_many(t, subnets, server=SERVER, enter=()):
     """The address that each network is given, asked with one run of dig."""
     batch = t.write("dig.batch", "".join("@%s %s A +subnet=%s +short +tries=3 +time=2\n" % (server, WWW, n) for n in subnets))
-    done = subprocess.run(["dig", "-f", batch], env=t.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(list(enter) + ["dig", "-f", batch], env=t.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120)
     got = done.stdout.split()
     assert done.returncode == 0 and len(got) == len(subnets), (done.returncode, len(got), done.stdout[-500:])
