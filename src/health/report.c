@@ -33,8 +33,8 @@
 #include <string.h>
 
 #define REPORT_WINDOW_MS_MIN 60000
-#define STALE_COVERS 3 /* reports that may be missed */
-#define HELD_STEP_MS 1000
+#define STALE_COVERS 3     /* reports that may be missed */
+#define HELD_STEP_MS 10000 /* between two looks while a prober may be deaf */
 
 static uint32_t items_n(const struct health *h)
 {

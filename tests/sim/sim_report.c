@@ -158,7 +158,7 @@ static void remember(struct sim *s, struct reporter *r, const struct health_repo
  * what is fresh when an isolated episode is over stays so for a window. */
 void sim_report_hold(struct sim *s, bool over)
 {
-    int64_t now = sim_seen(s), until = over ? now + longest_window(s) : now + 1000;
+    int64_t now = sim_seen(s), until = over ? now + longest_window(s) : now + 10000;
     for (uint32_t i = 0; s->reports && i < items(s); i++) {
         struct reporter *r = &s->reporter[i];
         int64_t *at[] = {&r->fresh_until[0], &r->fresh_until[1], &r->bad_until, &r->heavy_until};
