@@ -132,6 +132,7 @@ static uint32_t take_order(struct health *h, const struct health *old, uint32_t 
     uint32_t n = health__order_new(h);
     h->order[n] = old->order[slot];
     h->order[n].next = 0;
+    h->order[n].moving = false; /* until it is judged */
     return n;
 }
 

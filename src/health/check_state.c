@@ -118,7 +118,8 @@ static const char *check_words(const struct health *h)
             moving += !health__is_dependency(h, site) && h->region[s->region].moving;
             for (uint32_t e = 0; e < s->endpoint_n; e++) {
                 const struct probed *p = health__probed(h, s->endpoint_first + e);
-                moving += p && p->moving;
+                const struct order *o = health__endpoint_order(h, s->endpoint_first + e);
+                moving += (p && p->moving) + (o && o->moving);
             }
         }
         MUST(moving == h->service_moving_n[v]);

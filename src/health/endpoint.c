@@ -157,7 +157,14 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
                            h->now_ms);
         health__reports_due(h, endpoint, &due);
     }
-    health__order_due(h, health__endpoint_order(h, endpoint), &due);
+    uint32_t service = health__service_of(h, endpoint);
+    int64_t lead_ms = (int64_t)h->cfg.service[service].ttl_s * 1000;
+    struct order *o = h->order_of[endpoint] ? &h->order[h->order_of[endpoint]] : NULL;
+    if (o) {
+        o->service = service;
+        health__moving_set(h, &o->moving, health__order_may_move(h, o, lead_ms), service);
+    }
+    health__order_due(h, o, lead_ms, &due);
     health__endpoint_publish(h, endpoint);
     health__timer_set(h, endpoint, due);
 }

@@ -201,6 +201,8 @@ struct order {            /* a person's word on an endpoint or region, or a wind
     int64_t start_ms, over_ms;
     int64_t until_wall_ms, since_wall_ms;
     uint32_t next; /* free, or of the region's windows; 0 none */
+    bool moving;   /* of an endpoint: keeps the TTL of that service short */
+    uint32_t service;
     char author[40], reason[80];
 };
 
@@ -453,11 +455,14 @@ void health__region_rules(struct health *h, uint32_t region);
 /* order.c */
 void health__order_tick_endpoint(struct health *h, uint32_t endpoint);
 void health__order_tick_region(struct health *h, uint32_t region);
+/* Moves, or ends by its time within lead_ms: then clients move next. */
+bool health__order_may_move(const struct health *h, const struct order *o, int64_t lead_ms);
 /* The word that is in force on a region: a person's, else the window's that allows least. */
 const struct order *health__region_order(const struct health *h, uint32_t region);
-bool health__region_order_moving(const struct health *h, uint32_t region);
+bool health__region_order_may_move(const struct health *h, uint32_t region);
 /* The earlier of *due_ms and when the order has to be looked at. */
-void health__order_due(const struct health *h, const struct order *o, int64_t *due_ms);
+void health__order_due(const struct health *h, const struct order *o, int64_t lead_ms,
+                       int64_t *due_ms);
 void health__region_order_due(const struct health *h, uint32_t region, int64_t *due_ms);
 uint32_t health__order_new(struct health *h);
 void health__order_free(struct health *h, uint32_t *slot);

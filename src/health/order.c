@@ -14,7 +14,8 @@
  *   → none                tick, with its event when it ended by itself
  *
  * A drain over a time is planned: the TTL is lowered when the order comes, and the move begins one
- * full TTL (the region's largest) later, so that clients follow it.
+ * full TTL (the region's largest) later, so that clients follow it. So it is in the last TTL before
+ * a word ends by its time.
  *
  * A region may also have orders of maintenance windows (maintenance.c). A person's word beats them;
  * among them the one that allows least is in force, and one on its way back allows what it allows. */
@@ -42,6 +43,7 @@ uint32_t health__order_new(struct health *h)
 void health__order_free(struct health *h, uint32_t *slot)
 {
     uint32_t free = *slot;
+    health__moving_set(h, &h->order[free].moving, false, h->order[free].service);
     *slot = 0;
     h->order[free].next = h->orders_free;
     h->orders_free = free;
@@ -75,12 +77,25 @@ const struct order *health__region_order(const struct health *h, uint32_t region
     return least;
 }
 
-/* What moves below a person's word moves nothing. */
-bool health__region_order_moving(const struct health *h, uint32_t region)
+static bool ends_soon(const struct health *h, const struct order *o, int64_t lead_ms)
+{
+    if (o->maintenance && o->state == HEALTH_AUTO) /* it has ended, and goes back */
+        return false;
+    return o->until_wall_ms && o->until_wall_ms - h->wall_ms <= lead_ms;
+}
+
+bool health__order_may_move(const struct health *h, const struct order *o, int64_t lead_ms)
+{
+    return is_moving(o, h->now_ms) || ends_soon(h, o, lead_ms);
+}
+
+/* What moves below a person's word moves nothing, nor does the end of what is not in force. */
+bool health__region_order_may_move(const struct health *h, uint32_t region)
 {
     const struct region *r = &h->region[region];
     const struct order *o = r->order ? &h->order[r->order] : NULL;
-    bool moving = o && is_moving(o, h->now_ms);
+    const struct order *least = health__region_order(h, region);
+    bool moving = (o && is_moving(o, h->now_ms)) || (least && ends_soon(h, least, r->ttl_ms_max));
     if (o && o->state != HEALTH_AUTO)
         return moving;
     for (uint32_t i = r->planned; i && !moving; i = h->order[i].next)
@@ -118,7 +133,8 @@ void health__order_step(struct order *o, int64_t now_ms)
         step(o, now_ms);
 }
 
-void health__order_due(const struct health *h, const struct order *o, int64_t *due_ms)
+void health__order_due(const struct health *h, const struct order *o, int64_t lead_ms,
+                       int64_t *due_ms)
 {
     if (!o)
         return;
@@ -135,8 +151,12 @@ void health__order_due(const struct health *h, const struct order *o, int64_t *d
     } else if (o->state == HEALTH_AUTO) {
         due = h->now_ms;
     }
-    if (o->until_wall_ms && !o->maintenance) { /* a window is ended by its keeper */
+    if (o->until_wall_ms && !(o->maintenance && o->state == HEALTH_AUTO)) {
         int64_t left = o->until_wall_ms - h->wall_ms;
+        if (left > lead_ms) /* the TTL is lowered first */
+            left -= lead_ms;
+        else if (o->maintenance) /* its keeper ends it */
+            left = UNTIL_LOOK_MS;
         left = left < 0 ? 0 : left > UNTIL_LOOK_MS ? UNTIL_LOOK_MS : left;
         if (h->now_ms + left < due)
             due = h->now_ms + left;
@@ -149,9 +169,9 @@ void health__region_order_due(const struct health *h, uint32_t region, int64_t *
 {
     const struct region *r = &h->region[region];
     if (r->order)
-        health__order_due(h, &h->order[r->order], due_ms);
+        health__order_due(h, &h->order[r->order], r->ttl_ms_max, due_ms);
     for (uint32_t i = r->planned; i; i = h->order[i].next)
-        health__order_due(h, &h->order[i], due_ms);
+        health__order_due(h, &h->order[i], r->ttl_ms_max, due_ms);
 }
 
 /* A word of the region that says `up` covers the words of all that is in it. */
@@ -231,7 +251,9 @@ static void give(struct health *h, uint32_t *slot, const struct health_order *o,
     uint32_t to = o->state == HEALTH_DRAIN  ? o->to
                   : o->state == HEALTH_DOWN ? AVAIL_NONE
                                             : AVAIL_FULL;
-    *n = (struct order){.state = (uint8_t)o->state,
+    *n = (struct order){.moving = n->moving,
+                        .service = n->service,
+                        .state = (uint8_t)o->state,
                         .from = cap,
                         .to = to > AVAIL_FULL ? AVAIL_FULL : to,
                         .start_ms = h->now_ms - elapsed_ms,

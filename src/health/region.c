@@ -174,7 +174,7 @@ void health__region_judge(struct health *h, uint32_t region)
                        most || v.want == AVAIL_NONE || (r->judged_n && r->zero_n == r->judged_n),
                        h->now_ms);
     set_moving(h, region,
-               health__mover_moving(&r->m, h->now_ms) || health__region_order_moving(h, region) ||
+               health__mover_moving(&r->m, h->now_ms) || health__region_order_may_move(h, region) ||
                    health__dependency_moving(h, region));
     health__region_order_due(h, region, &due);
     health__reports_due(h, item, &due);

@@ -146,6 +146,59 @@ static void without_a_time_it_goes_and_comes_at_once(void **state)
     assert_int_equal(ttl(), 30);
     pass_until(6);
     assert_float_equal(avail(), 1, 0);
+    assert_int_equal(ttl(), 30);
+}
+
+/* No look of a keeper between: the engine lowers it by itself. */
+static void one_ttl_before_a_window_ends_the_ttl_is_short(void **state)
+{
+    (void)state;
+    plan(5, 10)->state = HEALTH_DOWN;
+    pass_until(6);
+    world_advance(&w, zero + 570000 - 1 - w.wall);
+    assert_int_equal(ttl(), 30);
+    world_advance(&w, 1);
+    assert_int_equal(ttl(), 15);
+    assert_int_equal(health_region_word(w.h, 0), HEALTH_WORD_OFF);
+    world_advance(&w, 40000); /* a keeper that is late: it stays in force, and short */
+    assert_int_equal(ttl(), 15);
+    look();
+    assert_int_equal(health_region_word(w.h, 0), AVAIL_FULL);
+    assert_int_equal(ttl(), 30);
+}
+
+static void the_end_of_what_is_not_in_force_does_not_shorten_the_ttl(void **state)
+{
+    (void)state;
+    plan(5, 10)->to = avail_from_double(0.4);
+    plan(6, 15);
+    pass_until(9.9);
+    assert_int_equal(ttl(), 30);
+    person(HEALTH_DOWN, 0, 0);
+    pass_until(14.9);
+    assert_int_equal(ttl(), 30);
+    person(HEALTH_AUTO, 0, 0);
+    windows = 0;
+    person(HEALTH_DOWN, 0, zero + 20 * 60000); /* a word above a window, with its own end */
+    plan(17, 30);
+    pass_until(19.4);
+    assert_int_equal(ttl(), 30);
+    pass_until(19.51);
+    assert_int_equal(ttl(), 15);
+    pass_until(20.1);
+    assert_int_equal(ttl(), 30);
+    assert_int_equal(health_region_word(w.h, 0), HEALTH_WORD_DRAIN);
+}
+
+static void a_clock_set_back_from_the_end_of_a_window_lengthens_the_ttl(void **state)
+{
+    (void)state;
+    plan(5, 20)->state = HEALTH_DOWN;
+    pass_until(19.6);
+    assert_int_equal(ttl(), 15);
+    w.wall = zero + 10 * 60000;
+    pass_until(11.1);
+    assert_int_equal(ttl(), 30);
 }
 
 static void a_window_that_says_down_is_a_drain_until_it_begins(void **state)
@@ -479,6 +532,9 @@ int main(void)
         T(a_drain_is_done_and_its_clients_gone_when_the_window_begins),
         T(what_went_over_a_time_comes_back_over_it),
         T(without_a_time_it_goes_and_comes_at_once),
+        T(one_ttl_before_a_window_ends_the_ttl_is_short),
+        T(the_end_of_what_is_not_in_force_does_not_shorten_the_ttl),
+        T(a_clock_set_back_from_the_end_of_a_window_lengthens_the_ttl),
         T(a_window_that_says_down_is_a_drain_until_it_begins),
         T(told_late_it_begins_at_once_and_no_faster),
         T(told_a_little_late_the_notice_is_short),

@@ -77,6 +77,43 @@ static void a_drain_over_time_lowers_the_ttl_first_and_moves_one_ttl_later(void 
     assert_int_equal(world_count(&w, "override|availability"), 100);
 }
 
+static void an_endpoints_drain_over_time_lowers_the_ttl_as_well(void **state)
+{
+    (void)state;
+    order_endpoint(0, (struct health_order){.state = HEALTH_DRAIN, .over_ms = 60000});
+    assert_int_equal(health_service_ttl_s(w.h, 0), 15);
+    assert_int_equal(health_service_ttl_s(w.h, 1), 30); /* of another service */
+    world_advance(&w, 30000 + 59000);
+    assert_int_equal(health_service_ttl_s(w.h, 0), 15);
+    world_advance(&w, 1000);
+    assert_int_equal(health_endpoint_word(w.h, 0), HEALTH_WORD_DRAIN);
+    assert_int_equal(health_service_ttl_s(w.h, 0), 30);
+    order_endpoint(0, (struct health_order){.state = HEALTH_AUTO, .over_ms = 60000});
+    assert_int_equal(health_service_ttl_s(w.h, 0), 15);
+    order_endpoint(0, (struct health_order){.state = HEALTH_AUTO});
+    assert_int_equal(health_service_ttl_s(w.h, 0), 30);
+}
+
+/* Until then clients move next: the TTL is lowered one TTL ahead. */
+static void before_a_word_ends_by_its_time_the_ttl_is_short(void **state)
+{
+    (void)state;
+    order_region(1, (struct health_order){.state = HEALTH_DOWN, .until_wall_ms = w.wall + 90000});
+    order_endpoint(2, (struct health_order){.state = HEALTH_DOWN, .until_wall_ms = w.wall + 20000});
+    assert_int_equal(health_service_ttl_s(w.h, 0), 30);
+    assert_int_equal(health_service_ttl_s(w.h, 1), 15); /* of the endpoint's service */
+    world_advance(&w, 20000);
+    assert_int_equal(health_service_ttl_s(w.h, 1), 30);
+    world_advance(&w, 39999);
+    assert_int_equal(health_service_ttl_s(w.h, 0), 30);
+    world_advance(&w, 1);
+    assert_int_equal(health_service_ttl_s(w.h, 0), 15);
+    assert_int_equal(health_region_word(w.h, 1), HEALTH_WORD_OFF);
+    world_advance(&w, 30000);
+    assert_int_equal(health_region_word(w.h, 1), AVAIL_FULL);
+    assert_int_equal(health_service_ttl_s(w.h, 0), 30);
+}
+
 static void an_undrain_over_time_comes_back_linearly(void **state)
 {
     (void)state;
@@ -231,6 +268,8 @@ int main(void)
         T(a_drain_binds_at_once_and_keeps_the_region_as_a_reserve),
         T(a_partial_drain_keeps_its_share_without_the_flag),
         T(a_drain_over_time_lowers_the_ttl_first_and_moves_one_ttl_later),
+        T(an_endpoints_drain_over_time_lowers_the_ttl_as_well),
+        T(before_a_word_ends_by_its_time_the_ttl_is_short),
         T(an_undrain_over_time_comes_back_linearly),
         T(a_drained_region_that_dies_is_no_reserve),
         T(down_is_never_answered),
