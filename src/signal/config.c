@@ -3,6 +3,8 @@
 #include "probe/runner.h"
 #include "signal/wiring.h"
 
+#include "signal_priv.h"
+
 #include <stdlib.h>
 
 struct signal_config { /* in one piece with its texts */
@@ -58,7 +60,7 @@ static void fill_service(const struct model *m, const struct model_service *svc,
                                           .failback_after_ms = (uint32_t)e.failback_after_ms};
 }
 
-static double setting_share(const struct model *m, const char *key, double fallback)
+double signal__share(const struct model *m, const char *key, double fallback)
 {
     const char *text = model_setting(m, key);
     char *end;
@@ -179,13 +181,13 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         .sites_n = s->board_sites_n + more,
         .services_n = s->services_n + (more > 0),
         .regions_n = s->regions_n,
-        .dead_band = setting_share(m, "dead-band", 0.05),
+        .dead_band = signal__share(m, "dead-band", 0.05),
         .samples_min = samples ? (uint32_t)atoi(samples) : 10,
         .degrade = m->defaults.degrade,
         .fail = m->defaults.fail,
         .window_ms = m->defaults.window_ms > 0 ? (uint32_t)m->defaults.window_ms : 0,
-        .load_high = setting_share(m, "load-high", 0.90),
-        .load_low = setting_share(m, "load-low", 0.70)};
+        .load_high = signal__share(m, "load-high", 0.90),
+        .load_low = signal__share(m, "load-low", 0.70)};
     return c;
 }
 

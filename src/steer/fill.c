@@ -25,8 +25,14 @@ static const struct fill_unit *unit_at(const struct fill_flow *f, uint16_t i)
     return &f->unit[f->row[i] & STEER_UNIT];
 }
 
+struct member { /* of a group, taking guests */
+    uint8_t region;
+    double weight, chance; /* to admit one; above 0 */
+    double part;           /* filled in: of those who come */
+};
+
 /* More members that admit some than can be gone through: as if the group admitted or not as one. */
-static double group_at_large(struct fill_member *m, uint32_t n)
+static double group_at_large(struct member *m, uint32_t n)
 {
     double sum = 0, none = 1;
     for (uint32_t i = 0; i < n; i++) {
@@ -38,7 +44,9 @@ static double group_at_large(struct fill_member *m, uint32_t n)
     return none;
 }
 
-double fill_group(struct fill_member *m, uint32_t n)
+/* Each member admits by its own chance, and among those that admit weights decide. Returns the part
+ * that nobody admits. */
+static double group_guests(struct member *m, uint32_t n)
 {
     if (n == 1) {
         m->part = m->chance;
@@ -81,7 +89,7 @@ double fill_group(struct fill_member *m, uint32_t n)
 /* Adds what guests (`left` of them) do to share; returns what is left of them. */
 static double walk(const struct fill_flow *f, const double *admit, double left, double *share)
 {
-    struct fill_member m[STEER_UNITS_MAX];
+    struct member m[STEER_UNITS_MAX];
     for (uint16_t first = 0, end; first < f->row_n && left > 0; first = end) {
         end = group_end(f, first);
         uint32_t n = 0;
@@ -89,12 +97,12 @@ static double walk(const struct fill_flow *f, const double *admit, double left, 
             const struct fill_unit *u = unit_at(f, i);
             double chance = u->open * (admit ? admit[u->region] : 1);
             if (u->weight > 0 && chance > 0)
-                m[n++] = (struct fill_member){
-                    .region = u->region, .weight = u->weight, .chance = chance};
+                m[n++] =
+                    (struct member){.region = u->region, .weight = u->weight, .chance = chance};
         }
         if (!n)
             continue;
-        double none = fill_group(m, n);
+        double none = group_guests(m, n);
         for (uint32_t i = 0; i < n; i++)
             share[m[i].region] += left * m[i].part;
         left *= none;

@@ -55,15 +55,6 @@ struct fill_result { /* by region; [1] for fenced clients */
 
 void fill_solve(const struct fill_world *w, struct fill_result *out);
 
-struct fill_member { /* of a group, taking guests */
-    uint8_t region;
-    double weight, chance; /* to admit one; above 0 */
-    double part;           /* filled in: of those who come */
-};
-/* Each member admits by its own chance, and among those that admit weights decide. Returns the part
- * that nobody admits. */
-double fill_group(struct fill_member *m, uint32_t n);
-
 /* Where a flow goes under admissions (NULL: all admitted) and a bound on what is kept (NULL: none):
  * shares by region; they sum to 1, or to 0 where no unit is open or keeps anybody. own: the part of it
  * that is at home; may be NULL. */

@@ -1,0 +1,79 @@
+/* signal: what the parts of the capacity share, and settings that are shares.
+ *   capacity.c   its life, one look at it
+ *   flows.c      who asks: clients by class and home, and how their services weigh regions
+ *   demand.c     how much they ask for, learned from what regions report
+ *   admission.c  what regions admit of guests, what is said of it, what the engine is told */
+#pragma once
+
+#include "signal/capacity.h"
+
+#include "steer/fill.h"
+
+#define R STEER_REGIONS_MAX
+#define SOME 0.01      /* of the capacity: fewer guests, or less overload, than this is none */
+#define KNOWN_FROM 0.3 /* of its own clients have to be at home for a first estimate */
+#define EVENTS_CAP (R + 1)
+
+struct flow { /* clients of one class that are at home in one region */
+    uint32_t view, class;
+    uint16_t home; /* item of the row, from 1 on */
+    uint8_t region;
+    double part; /* of the region's demand */
+};
+
+struct estimate { /* of the demand of a region's own clients */
+    bool known;
+    double demand;
+    double reported; /* load, the last one */
+    int64_t seen_ms; /* and when it was reported; INT64_MIN: never */
+};
+
+struct signal_capacity {
+    const struct snapshot *s;
+    uint32_t views_n, step; /* every so many services are looked at */
+    double aim, high, dead_band;
+    bool any_capacity;
+
+    double *view_weight; /* by view */
+    double **class_weight;
+    bool weighed, built;
+    struct flow *flow;
+    struct fill_flow fill[SIGNAL_FLOWS_MAX];
+    uint32_t flows_n;
+    double home_weight[R]; /* of all clients */
+    struct fill_unit *unit;
+    uint32_t *unit_first, *unit_n; /* by view */
+    double follow_ms;
+
+    struct estimate of[R];
+    struct fill_region region[R];
+    struct fill_result planned;
+    double admit[2][R]; /* published */
+    double to[R][R],
+        follow[R][R]; /* where a region's clients are sent, and where they are by now */
+    bool followed, active;
+    int64_t looked_ms;
+    double level_said;
+    bool crowded[R]; /* nobody has room for those who live there */
+
+    struct health_event event[EVENTS_CAP];
+    size_t events_n;
+};
+
+/* "90%" or "0.9". */
+double signal__share(const struct model *m, const char *key, double fallback);
+
+/* flows.c */
+void signal__measure_units(struct signal_capacity *c);
+void signal__build_flows(struct signal_capacity *c);
+/* Where each region's clients are sent by the board as it is. */
+void signal__measure_ways(struct signal_capacity *c);
+
+/* demand.c */
+void signal__follow(struct signal_capacity *c, int64_t now_ms);
+double signal__expected(const struct signal_capacity *c, const double ways[R][R], uint32_t region);
+void signal__hear(struct signal_capacity *c, const struct health *h);
+
+/* admission.c: what was planned goes to the board, and is said. */
+bool signal__publish(struct signal_capacity *c, int64_t wall_ms);
+void signal__tell_engine(struct signal_capacity *c, struct health *h);
