@@ -43,12 +43,16 @@ static const char *check_site(const struct health *h, const struct judged *j)
     uint32_t n = 0, fail = 0, on = 0, up = 0, forced = 0;
     for (uint32_t i = 0; i < s->endpoint_n; i++) {
         const struct probed *p = health__probed(h, s->endpoint_first + i);
+        uint32_t samples = 0, failed = 0, more = 0; /* no way out of the loop: it is vectorised */
         for (size_t b = 0; p && b < WINDOW_BUCKETS; b++) {
-            n += p->w.n[b];
-            fail += p->w.fail[b];
-            MUST(p->w.fail[b] <= p->w.n[b]);
-            MUST(p->in_rate || p->w.n[b] == 0);
+            samples += p->w.n[b];
+            failed += p->w.fail[b];
+            more |= p->w.fail[b] > p->w.n[b];
         }
+        MUST(!more);
+        MUST(!samples || p->in_rate);
+        n += samples;
+        fail += failed;
         on += p && p->in_on;
         up += p && p->in_up;
         forced += p && p->in_forced;

@@ -22,6 +22,7 @@
 #define SITES_MAX (REGIONS_MAX * SERVICES_MAX)
 
 #define DUE_BLOCK 16
+#define REPORTERS_MAX (IDS_MAX + SITES_MAX + REGIONS_MAX)
 
 /* SHORT worlds live for 15 minutes, one fault after the other; BARE ones have no reporters. Their
  * draws are as they ever were, so that a seed that failed once stays what it was. WIDE ones have a
@@ -63,8 +64,7 @@ struct item { /* one availability as the events tell it */
 };
 
 struct reporter { /* of one endpoint, site or region */
-    int64_t at;   /* the next report; INT64_MAX: there is no reporter */
-    int64_t period;
+    int64_t period; /* between two reports, about; 0: there is no reporter */
     uint32_t requests;      /* at most so many each time */
     double demand, carried; /* of a region: its load at 1, and what of it has come */
     double lie;
@@ -127,8 +127,10 @@ struct sim {
     int64_t ordered_at; /* when a person last said something */
     bool reports;
     int64_t report_next;
+    uint32_t reporting[REPORTERS_MAX], reporting_n; /* those there are, in order */
+    int64_t report_at[REPORTERS_MAX];               /* and when each reports next */
     struct rng report_rng;
-    struct reporter reporter[IDS_MAX + SITES_MAX + REGIONS_MAX]; /* by id, site key, region */
+    struct reporter reporter[REPORTERS_MAX]; /* by id, site key, region */
     double load_high;
     /* check */
     struct item endpoint_item[IDS_MAX], site_item[SITES_MAX], region_item[REGIONS_MAX];

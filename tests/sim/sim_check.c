@@ -419,7 +419,7 @@ static void check_outages(struct sim *s, const struct health_event *e)
         t->down_ms += sim_seen(s) - t->down_since;
         t->down_since = INT64_MAX;
     }
-    if (s->reporter[sim_config(s)->id_of[e->endpoint]].at != INT64_MAX) {
+    if (s->reporter[sim_config(s)->id_of[e->endpoint]].period) {
         if (v.outages.falls < t->falls_seen || v.outages.down_ms < t->down_ms_seen)
             sim_fail(s, "counts of outages went back: %s", e->text);
         t->falls_seen = v.outages.falls; /* reports count as well, and may cover a fall */

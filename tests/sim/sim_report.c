@@ -73,22 +73,24 @@ void sim_report_draw(struct sim *s)
 static void due_anew(struct sim *s)
 {
     s->report_next = INT64_MAX;
-    for (uint32_t i = 0; s->reports && i < items(s); i++)
-        if (s->reporter[i].at < s->report_next)
-            s->report_next = s->reporter[i].at;
+    for (uint32_t i = 0; i < s->reporting_n; i++)
+        if (s->report_at[i] < s->report_next)
+            s->report_next = s->report_at[i];
 }
 
 void sim_report_init(struct sim *s)
 {
+    s->reporting_n = 0;
     for (uint32_t i = 0; i < items(s); i++) {
         struct reporter *r = &s->reporter[i];
         uint32_t often = i < s->ids ? 4 : 2; /* one of so many has one */
-        r->at = INT64_MAX;
+        r->period = 0;
         r->bad_until = r->heavy_until = r->sent_at[0] = r->sent_at[1] = INT64_MIN / 2;
         if (!s->reports || rng_below(&s->report_rng, often))
             continue;
         r->period = s->scale.report_period + rng_below(&s->report_rng, 28000);
-        r->at = s->now + rng_below(&s->report_rng, (uint32_t)r->period);
+        s->report_at[s->reporting_n] = s->now + rng_below(&s->report_rng, (uint32_t)r->period);
+        s->reporting[s->reporting_n++] = i;
         r->requests = 1u << (2 + rng_below(&s->report_rng, 12));
         r->demand = 0.3 + rng_unit(&s->report_rng);
         r->carried = 1;
@@ -159,8 +161,8 @@ static void remember(struct sim *s, struct reporter *r, const struct health_repo
 void sim_report_hold(struct sim *s, bool over)
 {
     int64_t now = sim_seen(s), until = over ? now + longest_window(s) : now + 10000;
-    for (uint32_t i = 0; s->reports && i < items(s); i++) {
-        struct reporter *r = &s->reporter[i];
+    for (uint32_t i = 0; i < s->reporting_n; i++) {
+        struct reporter *r = &s->reporter[s->reporting[i]];
         int64_t *at[] = {&r->fresh_until[0], &r->fresh_until[1], &r->bad_until, &r->heavy_until};
         for (size_t k = 0; k < sizeof at / sizeof *at; k++)
             if (*at[k] >= s->waits_seen && *at[k] < until)
@@ -196,11 +198,13 @@ static void send(struct sim *s, uint32_t item)
     bool region = item >= s->ids + s->services * s->regions;
     h.source = names[name];
     h.covered_ms = rng_below(&s->report_rng, 2) ? r->period : 0;
-    for (uint32_t i = 0, n = rng_below(&s->report_rng, r->requests) + 1; i < n; i++)
-        if (rng_unit(&s->report_rng) < rate)
-            h.errors++;
-        else
-            h.ok++;
+    struct rng rng = s->report_rng; /* a copy stays in registers */
+    uint32_t n = rng_below(&rng, r->requests) + 1, errors = 0;
+    for (uint32_t i = 0; i < n; i++)
+        errors += rng_unit(&rng) < rate;
+    s->report_rng = rng;
+    h.errors = errors;
+    h.ok = n - errors;
     if (region) {
         double avail = avail_to_double(health_region_word(s->h, h.region) & HEALTH_WORD_AVAIL);
         r->carried += (avail - r->carried) / 2;
@@ -239,15 +243,15 @@ void sim_report_run(struct sim *s)
 {
     if (s->report_next > s->now)
         return;
-    for (uint32_t i = 0; i < items(s) && !s->failure[0]; i++) {
-        struct reporter *r = &s->reporter[i];
-        if (r->at > s->now)
+    for (uint32_t i = 0; i < s->reporting_n && !s->failure[0]; i++) {
+        int64_t *at = &s->report_at[i], period = s->reporter[s->reporting[i]].period;
+        if (*at > s->now)
             continue;
-        r->at = s->now + r->period / 2 + rng_below(&s->report_rng, (uint32_t)r->period);
+        *at = s->now + period / 2 + rng_below(&s->report_rng, (uint32_t)period);
         if (rng_below(&s->report_rng, 100) == 0) /* silent for a while: what it said gets stale */
-            r->at += (100000 + rng_below(&s->report_rng, 200000)) * s->scale.stretch / 1000;
-        if (reaches(s, i))
-            send(s, i);
+            *at += (100000 + rng_below(&s->report_rng, 200000)) * s->scale.stretch / 1000;
+        if (reaches(s, s->reporting[i]))
+            send(s, s->reporting[i]);
     }
     due_anew(s);
 }

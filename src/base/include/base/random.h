@@ -10,7 +10,19 @@ struct rng {
 };
 
 void rng_seed(struct rng *r, uint64_t seed);
-uint64_t rng_next(struct rng *r);
+
+static inline uint64_t rng_next(struct rng *r)
+{
+    uint64_t *s = r->s, x = s[1] * 5, t = s[1] << 17;
+    uint64_t result = ((x << 7) | (x >> 57)) * 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = (s[3] << 45) | (s[3] >> 19);
+    return result;
+}
 
 static inline uint32_t rng_below(struct rng *r, uint32_t n) /* n > 0; Lemire's multiply-shift */
 {
