@@ -168,7 +168,9 @@ def test_the_timeline_tells_a_fall_a_drain_and_a_restart(t):
     _, by = rows(t, WWW + "/virginia", "--since", "10m")
     assert len(by) == 2, by.keys()
     # Nothing happened in the time that is shown: it is as it is now, not unknown.
-    lab.wait_for("London is known again", lambda: d.status(WWW)["services"][0]["sites"][0]["observed"] == "up")
+    lab.wait_for("London is known again", lambda: any(
+        e["address"] == LONDON and e["observed"] == "up"
+        for s in d.status(WWW)["services"][0]["sites"] for e in s["endpoints"]))
     time.sleep(1.5)
     _, by = rows(t, WWW + "/london", "--since", "1s")
     assert states(by[WWW, "london", ""]) == ["up"] and states(by[WWW, "london", "127.1.0.11"]) == ["down"], by
