@@ -17,14 +17,18 @@ static uint32_t min32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+static uint32_t ttl_now(const struct snapshot *s, uint32_t service)
+{
+    return atomic_load_explicit(steer_ttl_word(&s->steer, service), memory_order_relaxed);
+}
+
 static void decide_negative(const struct snapshot *s, struct answer_plan *p, enum answer_kind kind)
 {
     p->kind = kind;
     p->rcode = kind == PLAN_NXDOMAIN ? DNS_NXDOMAIN : DNS_NOERROR;
     p->ttl = s->tree.zones[p->zone].negative_ttl;
     if (p->asked_service != ZONE_NONE) /* product.md: the smaller of the SOA rule and the TTL */
-        p->ttl = min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[p->asked_service],
-                                                    memory_order_relaxed));
+        p->ttl = min32(p->ttl, ttl_now(s, p->asked_service));
 }
 
 /* ------------------------------------------------------------------------------------- services */
@@ -146,10 +150,9 @@ static void decide_service(const struct snapshot *s, const struct dns_query *q,
     }
     p->kind = PLAN_SERVICE;
     p->rcode = DNS_NOERROR;
-    p->ttl = atomic_load_explicit(&s->steer.board.ttl[p->service], memory_order_relaxed);
+    p->ttl = ttl_now(s, p->service);
     if (p->service != service)
-        p->ttl =
-            min32(p->ttl, atomic_load_explicit(&s->steer.board.ttl[service], memory_order_relaxed));
+        p->ttl = min32(p->ttl, ttl_now(s, service));
 }
 
 /* ---------------------------------------------------------------------------------- static data */

@@ -136,7 +136,7 @@ static double latency_of(const struct side *side, uint32_t client, const struct 
     for (uint16_t i = 0; i < plan->steer.n; i++) {
         const char *where;
         const struct steer_site *site =
-            &s->steer.site[s->steer.endpoint[plan->steer.endpoint[i]].site];
+            steer_site_of(&s->steer, plan->service, plan->steer.endpoint[i]);
         double ms = steer_milliseconds(&side->shape, spot, site->region, &where);
         if (ms < 0)
             return -1;
@@ -163,8 +163,9 @@ static void answer_in(const struct comparing *x, const struct side *side,
     out->share[n] = 0;
     out->ttl_s = plan.ttl;
     for (uint16_t i = 0; i < plan.steer.n; i++) {
-        const struct steer_endpoint *e = &side->s->steer.endpoint[plan.steer.endpoint[i]];
-        out->share[side->region[side->s->steer.site[e->site].region]] += 1.0 / plan.steer.n;
+        uint8_t region =
+            steer_site_of(&side->s->steer, plan.service, plan.steer.endpoint[i])->region;
+        out->share[side->region[region]] += 1.0 / plan.steer.n;
     }
     out->ms = latency_of(side, p->client, &plan);
 }

@@ -161,10 +161,9 @@ static void spread_region(void *ctx, const struct crowd_point *p)
     struct answer_plan plan;
     bool drawn;
     crowd_decide(x->s, x->c, p, p->service, &plan, &drawn);
-    for (uint16_t i = 0; i < plan.steer.n; i++) {
-        uint32_t site = x->s->steer.endpoint[plan.steer.endpoint[i]].site;
-        x->out[x->s->steer.site[site].region] += p->weight / plan.steer.n;
-    }
+    for (uint16_t i = 0; i < plan.steer.n; i++)
+        x->out[steer_site_of(&x->s->steer, plan.service, plan.steer.endpoint[i])->region] +=
+            p->weight / plan.steer.n;
 }
 
 void crowd_spread(const struct crowd *c, const struct snapshot *s, uint32_t points,

@@ -5,33 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void copy_words(_Atomic uint32_t *to, const _Atomic uint32_t *from, uint32_t n)
+static void copy_words(_Atomic uint32_t *to, const _Atomic uint32_t *from, size_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         atomic_init(&to[i], atomic_load_explicit(&from[i], memory_order_relaxed));
 }
 
 bool crowd_world_init(struct crowd_world *w, struct snapshot *s)
 {
-    const struct steer_board *b = &s->steer.board;
-    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n + s->services_n +
-               STEER_REGIONS_MAX + 1;
+    size_t n = snapshot_board_words(s);
     *w = (struct crowd_world){.words = malloc(n * sizeof *w->words)};
     if (!w->words)
         return false;
     memcpy(&w->as_if, s, sizeof *s);
     w->of = snapshot_ref(s);
-    struct steer_board own = {.endpoint = w->words};
-    own.site = own.endpoint + s->endpoints_n;
-    own.region = own.site + s->board_sites_n;
-    own.ttl = own.region + s->regions_n;
-    own.spill = own.ttl + s->services_n;
-    copy_words(own.endpoint, b->endpoint, s->endpoints_n);
-    copy_words(own.site, b->site, s->board_sites_n);
-    copy_words(own.region, b->region, s->regions_n);
-    copy_words(own.ttl, b->ttl, s->services_n);
-    copy_words(own.spill, b->spill, STEER_REGIONS_MAX + 1);
-    w->as_if.steer.board = own;
+    copy_words(w->words, s->steer.board.region, n); /* the first of them */
+    w->as_if.steer.board = snapshot_board_on(s, w->words);
     return true;
 }
 
@@ -54,7 +43,8 @@ static void adopt_sites(struct snapshot *to, uint32_t service, const struct snap
     for (uint32_t i = to->service_site_first[service]; i < to->service_site_first[service + 1]; i++)
         for (uint32_t k = from->service_site_first[old]; k < from->service_site_first[old + 1]; k++)
             if (old_region[to->board_site_region[i]] == from->board_site_region[k])
-                snapshot_board_set(to->steer.board.site, i, word_at(from->steer.board.site, k));
+                snapshot_board_set(steer_site_word(&to->steer, service, i), 0,
+                                   word_at(steer_site_word(&from->steer, old, k), 0));
 }
 
 static void adopt_endpoints(struct snapshot *to, uint32_t service, const struct snapshot *from,
@@ -66,9 +56,10 @@ static void adopt_endpoints(struct snapshot *to, uint32_t service, const struct 
         for (uint32_t k = 0; k < b->endpoints_n; k++)
             if (strcmp(a->endpoints[i].address, b->endpoints[k].address) == 0 &&
                 strcmp(a->endpoints[i].region, b->endpoints[k].region) == 0) {
-                snapshot_board_set(
-                    to->steer.board.endpoint, to->service_endpoint_first[service] + i,
-                    word_at(from->steer.board.endpoint, from->service_endpoint_first[old] + k));
+                uint32_t own = to->service_endpoint_first[service] + i;
+                uint32_t other = from->service_endpoint_first[old] + k;
+                snapshot_board_set(steer_endpoint_word(&to->steer, service, own), 0,
+                                   word_at(steer_endpoint_word(&from->steer, old, other), 0));
                 break;
             }
 }

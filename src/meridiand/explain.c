@@ -137,8 +137,8 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
 {
     const struct steer_tables *t = &x->s->steer;
     const struct steer_endpoint *e = &t->endpoint[endpoint];
-    const struct steer_site *site = &t->site[e->site];
-    uint32_t flags, avail = steer_effective(t, endpoint, &flags);
+    const struct steer_site *site = steer_site_of(t, x->p->service, endpoint);
+    uint32_t flags, avail = steer_effective(t, x->p->service, endpoint, &flags);
     uint32_t admit = steer_admission(&t->board, site->region, x->p->row.fence != UINT64_MAX);
     if (is_chosen(x->p, endpoint))
         snprintf(out, cap, "chosen");
@@ -178,8 +178,8 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
             uint16_t item = snapshot_view_of(s, p->service)->items[row->item + i];
             const struct steer_site *site = &s->steer.site[svc->site_first + (item & STEER_UNIT)];
             group += (item & STEER_GROUP) != 0;
-            for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n;
-                 e++) {
+            uint32_t first = svc->endpoint_first + site->first;
+            for (uint32_t e = first; e < first + site->endpoint_n; e++) {
                 char verdict[160];
                 if (pass == 0) {
                     if (is_chosen(p, e) && chosen_group == UINT32_MAX)
@@ -190,11 +190,12 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
                 const struct model_endpoint *me =
                     &m->endpoints[e - s->service_endpoint_first[p->service]];
                 json_array_append_new(
-                    list, json_pack("{s:s, s:s, s:i, s:I, s:f, s:s}", "region",
-                                    s->regions[site->region].name, "address", me->address, "group",
-                                    (int)group, "weight", (json_int_t)me->weight, "available",
-                                    avail_to_double(steer_effective(&s->steer, e, NULL)), "verdict",
-                                    verdict));
+                    list,
+                    json_pack("{s:s, s:s, s:i, s:I, s:f, s:s}", "region",
+                              s->regions[site->region].name, "address", me->address, "group",
+                              (int)group, "weight", (json_int_t)me->weight, "available",
+                              avail_to_double(steer_effective(&s->steer, p->service, e, NULL)),
+                              "verdict", verdict));
             }
         }
     return list;
@@ -245,7 +246,7 @@ static void explain_service(const struct snapshot *s, const struct answer_plan *
         json_object_set_new(
             o, "region",
             json_string(
-                s->regions[s->steer.site[s->steer.endpoint[p->steer.endpoint[0]].site].region]
+                s->regions[steer_site_of(&s->steer, p->service, p->steer.endpoint[0])->region]
                     .name));
 }
 

@@ -10,11 +10,13 @@
 
 static void add_tallies(const struct snapshot *s, uint64_t *by_region)
 {
-    for (unsigned w = 0; w < s->workers; w++)
-        for (uint32_t i = 0; i < s->endpoints_n; i++) {
-            uint32_t n = atomic_load_explicit(&s->tally[w].endpoint[i], memory_order_relaxed);
+    for (uint32_t v = 0; v < s->services_n; v++)
+        for (uint32_t i = s->service_endpoint_first[v]; i < s->service_endpoint_first[v + 1]; i++) {
+            uint64_t n = 0;
+            for (unsigned w = 0; w < s->workers; w++)
+                n += atomic_load_explicit(&s->tally[w].endpoint[i], memory_order_relaxed);
             if (n)
-                by_region[s->steer.site[s->steer.endpoint[i].site].region] += n;
+                by_region[steer_site_of(&s->steer, v, i)->region] += n;
         }
 }
 
@@ -154,10 +156,12 @@ void shares_want(struct daemon *d, const struct snapshot *s, double *by_region)
 
 #define HEIR_ROWS_MAX 64
 
-static bool site_full(const struct snapshot *s, const struct steer_site *site)
+static bool site_full(const struct snapshot *s, uint32_t service, const struct steer_site *site)
 {
-    for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n; e++)
-        if (steer_effective(&s->steer, e, NULL) == AVAIL_FULL && s->steer.endpoint[e].weight)
+    uint32_t first = s->service_endpoint_first[service] + site->first;
+    for (uint32_t e = first; e < first + site->endpoint_n; e++)
+        if (steer_effective(&s->steer, service, e, NULL) == AVAIL_FULL &&
+            s->steer.endpoint[e].weight)
             return true;
     return false;
 }
@@ -174,7 +178,7 @@ int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region)
             const struct steer_site *site = &s->steer.site[svc->site_first + (row[i] & STEER_UNIT)];
             if (i == 0)
                 first_is_region = site->region == region;
-            if (site->region != region && site_full(s, site)) {
+            if (site->region != region && site_full(s, service, site)) {
                 votes[site->region] += first_is_region ? 1000 : 1;
                 break;
             }

@@ -232,7 +232,7 @@ static json_t *site_json(struct daemon *d, uint32_t service, uint32_t site, doub
     json_t *o = json_object(), *endpoints = json_array();
     double got_sum = 0, want_sum = 0;
     for (uint32_t k = 0; k < svc->endpoints_n; k++) {
-        if (s->steer.site[s->steer.endpoint[first + k].site].board_site != site)
+        if (snapshot_board_site(s, service, first + k) != site)
             continue;
         double got = total > 0 ? tally_of(s, first + k) / total : 0;
         got_sum += got;
@@ -262,7 +262,7 @@ static json_t *service_json(struct daemon *d, uint32_t i)
     shares_want_service(d, s, i, want);
     for (uint32_t k = 0; k < svc->endpoints_n; k++)
         total += tally_of(s, s->service_endpoint_first[i] + k);
-    uint32_t ttl = atomic_load_explicit(&s->steer.board.ttl[i], memory_order_relaxed);
+    uint32_t ttl = atomic_load_explicit(steer_ttl_word(&s->steer, i), memory_order_relaxed);
     set_new(o, "name", json_string(svc->name));
     set_new(o, "ttl", json_integer(ttl));
     set_new(o, "moving", json_boolean(ttl != (uint32_t)svc->ttl_s));

@@ -154,7 +154,7 @@ struct signal_config *signal_config_create(const struct snapshot *s)
                 (struct health_site_config){.service = i, .region = s->board_site_region[at]};
         uint32_t first = s->service_endpoint_first[i];
         for (uint32_t k = 0; k < svc->endpoints_n; k++) {
-            uint32_t own = s->steer.site[s->steer.endpoint[first + k].site].board_site;
+            uint32_t own = snapshot_board_site(s, i, first + k);
             const struct model_endpoint *e = &svc->endpoints[k];
             const struct model_probe *p = signal_probe_of(m, svc, e);
             c->probed_n += p != NULL;

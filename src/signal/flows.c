@@ -53,9 +53,9 @@ void signal__measure_units(struct signal_capacity *c)
             struct fill_unit *out = &c->unit[c->unit_first[svc->view] + u];
             double weight = 0, keep = 0;
             bool open = false;
-            for (uint32_t e = site->endpoint_first; e < site->endpoint_first + site->endpoint_n;
-                 e++) {
-                uint32_t avail = steer_effective(t, e, NULL);
+            uint32_t first = svc->endpoint_first + site->first;
+            for (uint32_t e = first; e < first + site->endpoint_n; e++) {
+                uint32_t avail = steer_effective(t, i, e, NULL);
                 weight += t->endpoint[e].weight;
                 keep += t->endpoint[e].weight * avail_to_double(avail);
                 open |= avail == AVAIL_FULL && t->endpoint[e].weight > 0;

@@ -161,7 +161,6 @@ static void add_endpoint(struct builder *b, const struct model_endpoint *in, boo
 {
     struct steer_endpoint *e = &b->endpoint[b->endpoints++];
     *e = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
-                                 .site = b->sites - 1,
                                  .family = in->ip.family == 4   ? STEER_V4
                                            : in->ip.family == 6 ? STEER_V6
                                                                 : STEER_HOST};
@@ -184,12 +183,11 @@ static void add_endpoint(struct builder *b, const struct model_endpoint *in, boo
 
 /* The weight of a site: the largest, over the families, of what its endpoints weigh together, so
  * that A and AAAA see the same one. */
-static void weigh_site(const struct builder *b, struct steer_site *site)
+static void weigh_site(const struct steer_endpoint *first, struct steer_site *site)
 {
     uint64_t sum[3] = {0};
     for (uint32_t i = 0; i < site->endpoint_n; i++)
-        sum[b->endpoint[site->endpoint_first + i].family] +=
-            b->endpoint[site->endpoint_first + i].weight;
+        sum[first[site->first + i].family] += first[site->first + i].weight;
     uint64_t top = sum[0] > sum[1] ? sum[0] : sum[1];
     top = top > sum[2] ? top : sum[2];
     site->weight = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
@@ -206,15 +204,17 @@ static void add_sites(struct builder *b, const struct model_service *svc, struct
         CHECK(own >= 0); /* validated */
         uint8_t tier = tier_of(tiers, e->priority);
         bool new_region = own != region;
-        if (new_region)
+        if (new_region) {
             b->site_region[b->board_sites++] = (uint8_t)own;
+            out->slots++;
+        }
         if (new_region || b->site[b->sites - 1].tier != tier) {
             CHECK(out->site_n < STEER_UNITS_MAX);
             units[out->site_n] = (struct steer_unit){(uint8_t)own, tier};
-            b->site[b->sites++] = (struct steer_site){.endpoint_first = b->endpoints,
+            b->site[b->sites++] = (struct steer_site){.first = (uint16_t)i,
                                                       .region = (uint8_t)own,
                                                       .tier = tier,
-                                                      .board_site = b->board_sites - 1};
+                                                      .slot = (uint8_t)(out->slots - 1)};
             out->site_n++;
         }
         region = own;
@@ -223,7 +223,7 @@ static void add_sites(struct builder *b, const struct model_service *svc, struct
         out->families |= (uint8_t)(1u << b->endpoint[b->endpoints - 1].family);
     }
     for (uint32_t i = 0; i < out->site_n; i++)
-        weigh_site(b, &b->site[out->site_first + i]);
+        weigh_site(&b->endpoint[out->endpoint_first], &b->site[out->site_first + i]);
 }
 
 static enum err add_view(struct builder *b, const struct snapshot_view *view,

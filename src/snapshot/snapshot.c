@@ -123,25 +123,48 @@ static _Atomic uint32_t *words(struct snapshot *s, size_t n)
     return arena_alloc_aligned(s->words, (n * sizeof(uint32_t) + 128) & ~(size_t)127, 128);
 }
 
-/* One word each, in one piece: endpoints, board sites, regions, service TTLs, spills. Everything
- * starts at full availability; the engine's words are written before the snapshot is published. */
+uint32_t snapshot_service_with(const struct snapshot *s, const uint32_t *first, uint32_t at)
+{
+    uint32_t low = 0, high = s->services_n;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (first[middle] <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t snapshot_board_words(const struct snapshot *s)
+{
+    return (size_t)s->services_n + s->endpoints_n + s->board_sites_n + s->regions_n +
+           STEER_REGIONS_MAX + 1;
+}
+
+struct steer_board snapshot_board_on(const struct snapshot *s, _Atomic uint32_t *words)
+{
+    struct steer_board b = {.region = words};
+    b.spill = b.region + s->regions_n;
+    b.service = b.spill + STEER_REGIONS_MAX + 1;
+    return b;
+}
+
+/* Everything starts at full availability; the engine's words are written before the snapshot is
+ * published. */
 static bool make_board(struct snapshot *s)
 {
-    size_t n = (size_t)s->endpoints_n + s->board_sites_n + s->regions_n;
-    _Atomic uint32_t *w = words(s, n + s->services_n + STEER_REGIONS_MAX + 1);
+    size_t n = snapshot_board_words(s);
+    _Atomic uint32_t *w = words(s, n);
     if (!w)
         return false;
     for (size_t i = 0; i < n; i++)
         atomic_init(&w[i], AVAIL_FULL);
-    s->steer.board = (struct steer_board){.endpoint = w,
-                                          .site = w + s->endpoints_n,
-                                          .region = w + s->endpoints_n + s->board_sites_n,
-                                          .ttl = w + n,
-                                          .spill = w + n + s->services_n};
+    s->steer.board = snapshot_board_on(s, w);
     for (size_t i = 0; i <= STEER_REGIONS_MAX; i++)
         atomic_init(&s->steer.board.spill[i], i < STEER_REGIONS_MAX ? STEER_SPILL_FULL : 0);
     for (uint32_t i = 0; i < s->services_n; i++)
-        atomic_init(&s->steer.board.ttl[i], (uint32_t)s->model->services[i].ttl_s);
+        atomic_init(steer_ttl_word(&s->steer, i), (uint32_t)s->model->services[i].ttl_s);
     return true;
 }
 

@@ -25,6 +25,9 @@ struct client_hash { /* taken when it is first asked for: mostly nobody does */
 struct choice {
     const struct steer_tables *t;
     const struct steer_service *svc;
+    const struct steer_site *site; /* the service's, as are the next three */
+    const struct steer_endpoint *endpoint;
+    const _Atomic uint32_t *slot_word, *endpoint_word;
     const uint16_t *row;
     uint16_t row_n;
     uint8_t family;
@@ -37,6 +40,7 @@ struct group { /* items [first, end) of the row */
     uint16_t first, end;
 };
 
+/* Endpoints are numbered from the service's first; only an answer names them as the tables do. */
 static inline uint32_t word(const _Atomic uint32_t *w, uint32_t i)
 {
     return atomic_load_explicit(&w[i], memory_order_relaxed);
@@ -81,13 +85,13 @@ static bool admits(const struct choice *c, uint8_t region)
 
 static inline const struct steer_site *site_of(const struct choice *c, uint16_t item)
 {
-    return &c->t->site[c->svc->site_first + (item & STEER_UNIT)];
+    return &c->site[item & STEER_UNIT];
 }
 
 /* Of an endpoint of a sticky service. */
 static inline uint64_t hash_of(const struct choice *c, uint32_t endpoint)
 {
-    return c->t->hash[c->svc->hash_first + (endpoint - c->svc->endpoint_first)];
+    return c->t->hash[c->svc->hash_first + endpoint];
 }
 
 /* Region and site together: what every endpoint of the site is bounded by. */
@@ -96,19 +100,19 @@ struct bound {
     uint32_t alive; /* the same with drains ignored: not dead? */
 };
 
-static inline struct bound site_bound(const struct steer_tables *t, const struct steer_site *s)
+static inline struct bound site_bound(const struct choice *c, const struct steer_site *s)
 {
-    uint32_t r = word(t->board.region, s->region), w = word(t->board.site, s->board_site);
+    uint32_t r = word(c->t->board.region, s->region), w = word(c->slot_word, s->slot);
     return (struct bound){.avail = min32(word_avail(r), word_avail(w)),
                           .flags = (r | w) & ~STEER_WORD_AVAIL,
                           .alive = min32(r & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(r),
                                          w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
 }
 
-static inline struct bound endpoint_bound(const struct steer_tables *t, uint32_t endpoint,
+static inline struct bound endpoint_bound(const struct choice *c, uint32_t endpoint,
                                           struct bound site)
 {
-    uint32_t w = word(t->board.endpoint, endpoint);
+    uint32_t w = word(c->endpoint_word, endpoint);
     return (struct bound){.avail = min32(site.avail, word_avail(w)),
                           .flags = site.flags | (w & ~STEER_WORD_AVAIL),
                           .alive =
@@ -120,10 +124,39 @@ static inline uint32_t effective(struct bound b)
     return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : b.avail;
 }
 
-uint32_t steer_effective(const struct steer_tables *t, uint32_t endpoint, uint32_t *flags)
+static inline struct choice choice_of(const struct steer_tables *t, uint32_t service)
 {
-    struct bound b =
-        endpoint_bound(t, endpoint, site_bound(t, &t->site[t->endpoint[endpoint].site]));
+    const struct steer_service *svc = &t->service[service];
+    const _Atomic uint32_t *words = steer_words(t, service);
+    return (struct choice){.t = t,
+                           .svc = svc,
+                           .site = &t->site[svc->site_first],
+                           .endpoint = &t->endpoint[svc->endpoint_first],
+                           .slot_word = words + 1,
+                           .endpoint_word = words + 1 + svc->slots};
+}
+
+static const struct steer_site *holder(const struct choice *c, uint32_t endpoint)
+{
+    const struct steer_site *s = c->site;
+    while (endpoint - s->first >= s->endpoint_n)
+        s++;
+    return s;
+}
+
+const struct steer_site *steer_site_of(const struct steer_tables *t, uint32_t service,
+                                       uint32_t endpoint)
+{
+    struct choice c = choice_of(t, service);
+    return holder(&c, endpoint - c.svc->endpoint_first);
+}
+
+uint32_t steer_effective(const struct steer_tables *t, uint32_t service, uint32_t endpoint,
+                         uint32_t *flags)
+{
+    struct choice c = choice_of(t, service);
+    uint32_t own = endpoint - c.svc->endpoint_first;
+    struct bound b = endpoint_bound(&c, own, site_bound(&c, holder(&c, own)));
     if (flags)
         *flags = b.flags;
     return effective(b);
@@ -180,17 +213,17 @@ static inline uint64_t random_below(struct rng *rng, uint64_t n)
 }
 
 /* Calls for each endpoint of the right family in items [first, end) that counts at the level. */
-#define EACH_CANDIDATE(c, first, end, level, ...)                                                  \
-    for (uint16_t item_ = (first); item_ < (end); item_++) {                                       \
+#define EACH_CANDIDATE(c, from, end, level, ...)                                                   \
+    for (uint16_t item_ = (from); item_ < (end); item_++) {                                        \
         const struct steer_site *site = site_of((c), (c)->row[item_]);                             \
         if (!allowed((c), site) || ((level) == LEVEL_GUEST && !admits((c), site->region)))         \
             continue;                                                                              \
-        struct bound bound_ = site_bound((c)->t, site);                                            \
-        for (uint32_t i = site->endpoint_first, e_ = i + site->endpoint_n; i < e_; i++) {          \
-            const struct steer_endpoint *e = &(c)->t->endpoint[i];                                 \
+        struct bound bound_ = site_bound((c), site);                                               \
+        for (uint32_t i = site->first, e_ = i + site->endpoint_n; i < e_; i++) {                   \
+            const struct steer_endpoint *e = &(c)->endpoint[i];                                    \
             if (e->family != (c)->family)                                                          \
                 continue;                                                                          \
-            struct bound b = endpoint_bound((c)->t, i, bound_);                                    \
+            struct bound b = endpoint_bound((c), i, bound_);                                       \
             uint64_t weight = level_weight(e, b, (level));                                         \
             if (weight == 0)                                                                       \
                 continue;                                                                          \
@@ -240,10 +273,10 @@ static uint64_t site_weight(const struct choice *c, const struct steer_site *s, 
     if (level != LEVEL_PARTIAL)
         return s->weight ? s->weight : 1;
     uint64_t sum[3] = {0};
-    struct bound sb = site_bound(c->t, s);
-    for (uint32_t i = s->endpoint_first; i < s->endpoint_first + s->endpoint_n; i++)
-        sum[c->t->endpoint[i].family] +=
-            level_weight(&c->t->endpoint[i], endpoint_bound(c->t, i, sb), level);
+    struct bound sb = site_bound(c, s);
+    for (uint32_t i = s->first; i < (uint32_t)s->first + s->endpoint_n; i++)
+        sum[c->endpoint[i].family] +=
+            level_weight(&c->endpoint[i], endpoint_bound(c, i, sb), level);
     uint64_t top = sum[0] > sum[1] ? sum[0] : sum[1];
     return top > sum[2] ? top : sum[2];
 }
@@ -354,13 +387,13 @@ static bool any_fraction(const struct choice *c, struct group g, bool *away)
     return fraction;
 }
 
-static bool any_alive(const struct steer_tables *t, const struct steer_service *svc)
+static bool any_alive(const struct choice *c)
 {
-    for (uint32_t s = 0; s < svc->site_n; s++) {
-        const struct steer_site *site = &t->site[svc->site_first + s];
-        struct bound sb = site_bound(t, site);
-        for (uint32_t i = site->endpoint_first; i < site->endpoint_first + site->endpoint_n; i++) {
-            struct bound b = endpoint_bound(t, i, sb);
+    for (uint32_t s = 0; s < c->svc->site_n; s++) {
+        const struct steer_site *site = &c->site[s];
+        struct bound sb = site_bound(c, site);
+        for (uint32_t i = site->first; i < (uint32_t)site->first + site->endpoint_n; i++) {
+            struct bound b = endpoint_bound(c, i, sb);
             if (!(b.flags & STEER_WORD_OFF) && b.alive > 0)
                 return true;
         }
@@ -372,11 +405,11 @@ static bool any_alive(const struct steer_tables *t, const struct steer_service *
 static bool any_on(const struct choice *c)
 {
     for (uint32_t s = 0; s < c->svc->site_n; s++) {
-        const struct steer_site *site = &c->t->site[c->svc->site_first + s];
-        struct bound sb = site_bound(c->t, site);
-        for (uint32_t i = site->endpoint_first; i < site->endpoint_first + site->endpoint_n; i++)
-            if (c->t->endpoint[i].family == c->family &&
-                !(endpoint_bound(c->t, i, sb).flags & STEER_WORD_OFF))
+        const struct steer_site *site = &c->site[s];
+        struct bound sb = site_bound(c, site);
+        for (uint32_t i = site->first; i < (uint32_t)site->first + site->endpoint_n; i++)
+            if (c->endpoint[i].family == c->family &&
+                !(endpoint_bound(c, i, sb).flags & STEER_WORD_OFF))
                 return true;
     }
     return false;
@@ -384,13 +417,13 @@ static bool any_on(const struct choice *c)
 
 /* ----------------------------------------------------------------------------------- the answer */
 
-static bool answer_one(struct steer_plan *plan, uint32_t endpoint, enum steer_why why)
+static bool answer_one(const struct choice *c, uint32_t endpoint, enum steer_why why)
 {
     if (endpoint == STEER_NONE)
         return false;
-    plan->endpoint[0] = endpoint;
-    plan->n = 1;
-    plan->why = (uint8_t)why;
+    c->plan->endpoint[0] = c->svc->endpoint_first + endpoint;
+    c->plan->n = 1;
+    c->plan->why = (uint8_t)why;
     return true;
 }
 
@@ -443,8 +476,9 @@ static bool place_at_length(const struct choice *c, struct group g, struct home 
     if (e == STEER_NONE)
         return false;
     out->endpoint = e;
-    out->avail = steer_effective(c->t, e, NULL);
-    out->region = c->t->site[c->t->endpoint[e].site].region;
+    const struct steer_site *s = holder(c, e);
+    out->avail = effective(endpoint_bound(c, e, site_bound(c, s)));
+    out->region = s->region;
     out->fraction = any_fraction(c, g, &out->away);
     return true;
 }
@@ -472,16 +506,15 @@ static bool choose_one(const struct choice *c)
         bool spills = home.away && spilling(c);
         c->plan->hashed |= home.fraction || (spills && guests_hashed(c));
         if (stays(c, c->t->region_hash[home.region], home.avail))
-            return answer_one(c->plan, home.endpoint, STEER_WHY_HOME);
-        if (spills &&
-            answer_one(c->plan, pick_by_group(c, LEVEL_GUEST, &where), STEER_WHY_ADMITTED))
+            return answer_one(c, home.endpoint, STEER_WHY_HOME);
+        if (spills && answer_one(c, pick_by_group(c, LEVEL_GUEST, &where), STEER_WHY_ADMITTED))
             return true;
-        if (answer_one(c->plan, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
+        if (answer_one(c, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
     }
-    return answer_one(c->plan, pick(c, 0, c->row_n, LEVEL_PARTIAL), STEER_WHY_PARTIAL) ||
-           answer_one(c->plan, pick_by_group(c, LEVEL_ZERO, &where), STEER_WHY_ZERO) ||
-           answer_one(c->plan, pick_by_group(c, LEVEL_DRAINED, &where), STEER_WHY_DRAINED);
+    return answer_one(c, pick(c, 0, c->row_n, LEVEL_PARTIAL), STEER_WHY_PARTIAL) ||
+           answer_one(c, pick_by_group(c, LEVEL_ZERO, &where), STEER_WHY_ZERO) ||
+           answer_one(c, pick_by_group(c, LEVEL_DRAINED, &where), STEER_WHY_DRAINED);
 }
 
 /* The members of a group at a level; with `staying` only those that keep this client. */
@@ -493,7 +526,7 @@ static bool collect(const struct choice *c, struct group g, enum level level, bo
         if (staying && (out || !stays(c, c->t->region_hash[site->region], b.avail)))
             continue;
         if (c->plan->n < STEER_ANSWERS_MAX)
-            c->plan->endpoint[c->plan->n++] = i;
+            c->plan->endpoint[c->plan->n++] = c->svc->endpoint_first + i;
     })
     c->plan->why = (uint8_t)why;
     return c->plan->n > 0;
@@ -517,7 +550,7 @@ static bool collect_partial(const struct choice *c)
     for (uint16_t first = 0, end; e != STEER_NONE && first < c->row_n; first = end) {
         end = group_end(c, first);
         for (uint16_t i = first; i < end; i++)
-            if (site_of(c, c->row[i]) == &c->t->site[c->t->endpoint[e].site])
+            if (site_of(c, c->row[i]) == holder(c, e))
                 return collect(c, (struct group){first, end}, LEVEL_PARTIAL, false,
                                STEER_WHY_PARTIAL);
     }
@@ -563,7 +596,7 @@ static bool fail_open(const struct choice *c)
     for (enum level level = LEVEL_OPEN; level <= LEVEL_OPEN_DRAINED; level++)
         if (c->svc->chooser == STEP_ALL
                 ? collect_by_group(c, level, STEER_WHY_FAIL_OPEN)
-                : answer_one(c->plan, pick_by_group(c, level, &where), STEER_WHY_FAIL_OPEN))
+                : answer_one(c, pick_by_group(c, level, &where), STEER_WHY_FAIL_OPEN))
             return true;
     return false;
 }
@@ -571,7 +604,7 @@ static bool fail_open(const struct choice *c)
 static void choose_when_empty(const struct choice *c)
 {
     struct steer_plan *plan = c->plan;
-    if (c->svc->on_empty == ON_EMPTY_NODATA && !any_alive(c->t, c->svc))
+    if (c->svc->on_empty == ON_EMPTY_NODATA && !any_alive(c))
         plan->why = STEER_WHY_NODATA;
     else if (c->svc->on_empty == ON_EMPTY_SERVICE && !c->client->ignore_on_empty_service)
         plan->why = STEER_WHY_SERVICE;
@@ -584,14 +617,13 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
                   struct steer_plan *out)
 {
     struct client_hash hash = {.taken = false};
-    const struct choice c = {.t = t,
-                             .svc = &t->service[service],
-                             .row = row,
-                             .row_n = row_n,
-                             .family = (uint8_t)family,
-                             .client = client,
-                             .plan = out,
-                             .hash = &hash};
+    struct choice c = choice_of(t, service);
+    c.row = row;
+    c.row_n = row_n;
+    c.family = (uint8_t)family;
+    c.client = client;
+    c.plan = out;
+    c.hash = &hash;
     out->n = 0;
     out->hashed = false;
     out->why = STEER_WHY_NO_TYPE;

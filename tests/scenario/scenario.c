@@ -193,7 +193,8 @@ static void probe_once(struct world *w, uint32_t endpoint, const struct line *l)
 
 static void expect_avail(struct world *w, uint32_t endpoint, const struct line *l)
 {
-    double got = avail_to_double(steer_effective(&w->s->steer, endpoint, NULL));
+    uint32_t service = snapshot_service_with(w->s, w->s->service_endpoint_first, endpoint);
+    double got = avail_to_double(steer_effective(&w->s->steer, service, endpoint, NULL));
     double low = number(word(l, 2)), high = low;
     if (is(l, 3, "to"))
         high = number(word(l, 4));
@@ -232,7 +233,8 @@ static void report_at(struct world *w, const struct line *l, struct health_repor
 
 static struct health_report place_of(const struct world *w, uint32_t endpoint)
 {
-    uint32_t site = w->s->steer.site[w->s->steer.endpoint[endpoint].site].board_site;
+    uint32_t service = snapshot_service_with(w->s, w->s->service_endpoint_first, endpoint);
+    uint32_t site = snapshot_board_site(w->s, service, endpoint);
     return (struct health_report){
         .region = w->s->board_site_region[site], .site = site, .endpoint = endpoint};
 }

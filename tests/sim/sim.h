@@ -63,8 +63,8 @@ struct item { /* one availability as the events tell it */
     bool vague;
 };
 
-struct reporter { /* of one endpoint, site or region */
-    int64_t period; /* between two reports, about; 0: there is no reporter */
+struct reporter {           /* of one endpoint, site or region */
+    int64_t period;         /* between two reports, about; 0: there is no reporter */
     uint32_t requests;      /* at most so many each time */
     double demand, carried; /* of a region: its load at 1, and what of it has come */
     double lie;

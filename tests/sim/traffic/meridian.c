@@ -120,8 +120,7 @@ static void number_endpoints(struct meridian *m, const struct world *w)
     for (uint32_t e = 0; e < svc->endpoints_n; e++) {
         m->region_of[e] = svc->endpoints[e].ip.b[2];
         m->index_of[e] = svc->endpoints[e].ip.b[3] - 1;
-        m->site_of[m->region_of[e]] =
-            (int)m->s->steer.site[m->s->steer.endpoint[e].site].board_site;
+        m->site_of[m->region_of[e]] = (int)snapshot_board_site(m->s, 0, e);
         m->target[e] = (struct target){.due = (int)e % INTERVAL_S, .confirm_at = -1, .ends = -1};
     }
     for (int i = 0; i < w->regions; i++) /* declared in our order: numbers agree */
@@ -241,7 +240,7 @@ struct answer meridian_ask(struct meridian *m, const struct world *w, int asker)
     steer_choose(&m->s->steer, 0, view->items + row->item, row->n, STEER_V4, &client, &plan);
     if (plan.n != 1)
         return (struct answer){NOWHERE, 0, TTL_S};
-    uint32_t ttl = atomic_load_explicit(&m->s->steer.board.ttl[0], memory_order_relaxed);
+    uint32_t ttl = atomic_load_explicit(steer_ttl_word(&m->s->steer, 0), memory_order_relaxed);
     return (struct answer){m->region_of[plan.endpoint[0]], m->index_of[plan.endpoint[0]], (int)ttl};
 }
 
@@ -249,9 +248,10 @@ bool meridian_region_avail(const struct meridian *m, const struct world *w, int 
                            uint32_t *avail)
 {
     (void)w;
-    const struct steer_board *b = &m->s->steer.board;
-    uint32_t r = atomic_load(&b->region[region]) & STEER_WORD_AVAIL;
-    uint32_t s = atomic_load(&b->site[m->site_of[region]]) & STEER_WORD_AVAIL;
+    const struct steer_tables *t = &m->s->steer;
+    uint32_t r = atomic_load(&t->board.region[region]) & STEER_WORD_AVAIL;
+    uint32_t s =
+        atomic_load(steer_site_word(t, 0, (uint32_t)m->site_of[region])) & STEER_WORD_AVAIL;
     *avail = r < s ? r : s;
     for (uint32_t e = 0; e < m->s->endpoints_n; e++)
         if (m->region_of[e] == region &&

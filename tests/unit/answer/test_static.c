@@ -128,10 +128,11 @@ static void negative_answers_at_a_service_take_the_smaller_ttl(void **state)
     (void)state;
     assert_said("www.z.test", DNS_TXT, "NOERROR aa | z.test 30 SOA ns1.z.test");
     assert_said("slow.z.test", DNS_TXT, "NOERROR aa | z.test 300 SOA ns1.z.test");
-    snapshot_board_set(lab.s->steer.board.ttl, lab_service(&lab, "www.z.test"), 15); /* moving */
+    snapshot_board_set(steer_ttl_word(&lab.s->steer, lab_service(&lab, "www.z.test")), 0,
+                       15); /* moving */
     assert_said("www.z.test", DNS_TXT, "NOERROR aa | z.test 15 SOA ns1.z.test");
     assert_said("www.z.test", DNS_A, "NOERROR aa www.z.test 15 A 192.0.2.1");
-    snapshot_board_set(lab.s->steer.board.ttl, lab_service(&lab, "www.z.test"), 30);
+    snapshot_board_set(steer_ttl_word(&lab.s->steer, lab_service(&lab, "www.z.test")), 0, 30);
 }
 
 static void what_is_not_ours_is_refused(void **state)

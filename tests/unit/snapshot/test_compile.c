@@ -36,12 +36,13 @@ static void slots_follow_the_model(void **state)
         for (uint32_t k = 0; k < l.s->model->services[i].endpoints_n; k++) {
             const struct model_endpoint *e = &l.s->model->services[i].endpoints[k];
             uint32_t at = l.s->service_endpoint_first[i] + k;
-            const struct steer_site *site = &l.s->steer.site[l.s->steer.endpoint[at].site];
+            const struct steer_site *site = steer_site_of(&l.s->steer, i, at);
+            uint32_t slot = snapshot_board_site(l.s, i, at);
             assert_string_equal(l.s->regions[site->region].name, e->region);
-            assert_int_equal(l.s->board_site_region[site->board_site], site->region);
-            assert_true(site->board_site >= l.s->service_site_first[i] &&
-                        site->board_site < l.s->service_site_first[i + 1]);
-            assert_true(at >= site->endpoint_first && at < site->endpoint_first + site->endpoint_n);
+            assert_int_equal(l.s->board_site_region[slot], site->region);
+            assert_true(slot >= l.s->service_site_first[i] &&
+                        slot < l.s->service_site_first[i + 1]);
+            assert_true(k >= site->first && k < (uint32_t)site->first + site->endpoint_n);
             uint8_t len;
             const uint8_t *rdata = steer_rdata(&l.s->steer, &l.s->steer.endpoint[at], &len);
             assert_int_equal(len, e->ip.family == 4 ? 4 : 16);
@@ -65,10 +66,11 @@ static void everything_starts_at_full_with_its_own_ttl(void **state)
     lab_open(&l,
              "{" LAB_ZONE REGIONS "'services':[{'name':'w.g.test','ttl':77,'endpoints':" TWO "}]}");
     for (uint32_t i = 0; i < l.s->endpoints_n; i++)
-        assert_int_equal(steer_effective(&l.s->steer, i, NULL), AVAIL_FULL);
-    assert_int_equal(l.s->steer.board.ttl[0], 77);
-    assert_true(snapshot_board_set(l.s->steer.board.ttl, 0, 5));
-    assert_false(snapshot_board_set(l.s->steer.board.ttl, 0, 5));
+        assert_int_equal(steer_effective(&l.s->steer, 0, i, NULL), AVAIL_FULL);
+    _Atomic uint32_t *ttl = steer_ttl_word(&l.s->steer, 0);
+    assert_int_equal(*ttl, 77);
+    assert_true(snapshot_board_set(ttl, 0, 5));
+    assert_false(snapshot_board_set(ttl, 0, 5));
     lab_close(&l);
 }
 

@@ -168,9 +168,7 @@ uint32_t lab_endpoint(const struct lab *l, const char *service, const char *addr
 
 const char *lab_address(const struct lab *l, uint32_t endpoint)
 {
-    uint32_t svc = 0;
-    while (l->s->service_endpoint_first[svc + 1] <= endpoint)
-        svc++;
+    uint32_t svc = snapshot_service_with(l->s, l->s->service_endpoint_first, endpoint);
     return l->s->model->services[svc]
         .endpoints[endpoint - l->s->service_endpoint_first[svc]]
         .address;
@@ -178,7 +176,10 @@ const char *lab_address(const struct lab *l, uint32_t endpoint)
 
 uint32_t lab_region_of(const struct lab *l, uint32_t endpoint)
 {
-    return l->s->steer.site[l->s->steer.endpoint[endpoint].site].region;
+    return steer_site_of(&l->s->steer,
+                         snapshot_service_with(l->s, l->s->service_endpoint_first, endpoint),
+                         endpoint)
+        ->region;
 }
 
 /* --------------------------------------------------------------------------------------- board */
@@ -198,12 +199,14 @@ void lab_set_site(struct lab *l, const char *service, const char *region, double
     uint32_t svc = lab_service(l, service), r = lab_region(l, region);
     for (uint32_t i = l->s->service_site_first[svc]; i < l->s->service_site_first[svc + 1]; i++)
         if (l->s->board_site_region[i] == r)
-            snapshot_board_set(l->s->steer.board.site, i, avail_from_double(avail));
+            snapshot_board_set(steer_site_word(&l->s->steer, svc, i), 0, avail_from_double(avail));
 }
 
 void lab_set_endpoint_word(struct lab *l, const char *service, const char *address, uint32_t word)
 {
-    snapshot_board_set(l->s->steer.board.endpoint, lab_endpoint(l, service, address), word);
+    uint32_t endpoint = lab_endpoint(l, service, address);
+    snapshot_board_set(steer_endpoint_word(&l->s->steer, lab_service(l, service), endpoint), 0,
+                       word);
 }
 
 void lab_set_endpoint(struct lab *l, const char *service, const char *address, double avail)
@@ -221,10 +224,13 @@ void lab_set_spill(struct lab *l, const char *region, double admit, double admit
 void lab_set_all(struct lab *l, double avail)
 {
     uint32_t word = avail_from_double(avail);
-    for (uint32_t i = 0; i < l->s->endpoints_n; i++)
-        snapshot_board_set(l->s->steer.board.endpoint, i, word);
-    for (uint32_t i = 0; i < l->s->board_sites_n; i++)
-        snapshot_board_set(l->s->steer.board.site, i, word);
+    for (uint32_t v = 0; v < l->s->services_n; v++) {
+        const struct steer_service *svc = &l->s->steer.service[v];
+        _Atomic uint32_t *words = steer_words(&l->s->steer, v) + 1;
+        uint32_t n = svc->slots + (uint32_t)l->s->model->services[v].endpoints_n;
+        for (uint32_t i = 0; i < n; i++)
+            snapshot_board_set(words, i, word);
+    }
     for (uint32_t i = 0; i < l->s->regions_n; i++)
         snapshot_board_set(l->s->steer.board.region, i, word);
 }

@@ -81,12 +81,26 @@ static inline const struct snapshot_view *snapshot_view_of(const struct snapshot
     return s->views[s->steer.service[service].view];
 }
 
+/* Whose an endpoint or board site is; first: service_endpoint_first or service_site_first. */
+uint32_t snapshot_service_with(const struct snapshot *s, const uint32_t *first, uint32_t at);
+
+/* The board site of an endpoint of the service. */
+static inline uint32_t snapshot_board_site(const struct snapshot *s, uint32_t service,
+                                           uint32_t endpoint)
+{
+    return s->steer.service[service].board_site + steer_site_of(&s->steer, service, endpoint)->slot;
+}
+
 static inline bool snapshot_board_set(_Atomic uint32_t *words, uint32_t i, uint32_t word)
 {
     uint32_t old = atomic_load_explicit(&words[i], memory_order_relaxed);
     atomic_store_explicit(&words[i], word, memory_order_relaxed);
     return old != word;
 }
+
+/* How many words a board has, and a board of its own on so many: regions, spills, services. */
+size_t snapshot_board_words(const struct snapshot *s);
+struct steer_board snapshot_board_on(const struct snapshot *s, _Atomic uint32_t *words);
 
 /* What a region admits of its guests (steer/choose.h), and whether any admits not all. */
 static inline bool snapshot_spill_set(const struct steer_board *b, uint32_t region, uint32_t word)

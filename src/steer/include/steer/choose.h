@@ -35,20 +35,19 @@ enum steer_family { STEER_V4, STEER_V6, STEER_HOST };
  * thousand is on no line that is at hand. */
 struct steer_endpoint {
     uint32_t weight : 24, family : 8; /* enum steer_family */
-    uint32_t site;                    /* index into steer_tables.site */
     union {
         uint8_t a[4]; /* an A's RDATA */
         uint32_t at;  /* others': offset into steer_tables.rdata */
     };
 };
 
-struct steer_site { /* what a service has in one region at one tier: a unit of its view */
-    uint32_t endpoint_first;
-    uint32_t board_site; /* the (service, region) slot of the board */
-    uint32_t weight;     /* max over the families of the summed weights */
+struct steer_site {  /* what a service has in one region at one tier: a unit of its view */
+    uint32_t weight; /* max over the families of the summed weights */
+    uint16_t first;  /* its first endpoint, counted from the service's first */
     uint16_t endpoint_n;
     uint8_t region;
     uint8_t tier;
+    uint8_t slot; /* which of the service's board sites: its regions, as declared */
 };
 
 struct steer_service {
@@ -59,6 +58,7 @@ struct steer_service {
     uint32_t on_empty_service;
     uint16_t answers_max; /* 0: no bound */
     uint8_t families;     /* bit per enum steer_family that it has */
+    uint8_t slots;        /* how many board sites it has */
     uint32_t view;        /* whoever owns the rows numbers them */
     uint32_t hash_first;  /* sticky: of its first endpoint, in steer_tables.hash */
     uint32_t board_site;  /* its first */
@@ -69,8 +69,11 @@ struct steer_service {
 #define STEER_ADMIT_FULL 0xffffu
 #define STEER_SPILL_FULL 0xffffffffu
 
-struct steer_board { /* one word each; control thread writes, workers read relaxed */
-    _Atomic uint32_t *endpoint, *site, *region, *ttl;
+/* Words; the control thread writes, workers read relaxed. A service's lie side by side, on one line or
+ * two: its TTL, those of its board sites, those of its endpoints. */
+struct steer_board {
+    _Atomic uint32_t *service; /* see steer_words */
+    _Atomic uint32_t *region;
     _Atomic uint32_t *spill; /* by region; [STEER_REGIONS_MAX]: whether any is not full */
 };
 
@@ -115,6 +118,35 @@ struct steer_client {
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
 };
 
+/* The words of a service: the TTL. Behind it those of slots, then those of endpoints. */
+static inline _Atomic uint32_t *steer_words(const struct steer_tables *t, uint32_t service)
+{
+    const struct steer_service *svc = &t->service[service];
+    return &t->board.service[(size_t)service + svc->board_site + svc->endpoint_first];
+}
+
+static inline _Atomic uint32_t *steer_ttl_word(const struct steer_tables *t, uint32_t service)
+{
+    return steer_words(t, service);
+}
+
+static inline _Atomic uint32_t *steer_site_word(const struct steer_tables *t, uint32_t service,
+                                                uint32_t board_site)
+{
+    return steer_words(t, service) + 1 + (board_site - t->service[service].board_site);
+}
+
+static inline _Atomic uint32_t *steer_endpoint_word(const struct steer_tables *t, uint32_t service,
+                                                    uint32_t endpoint)
+{
+    const struct steer_service *svc = &t->service[service];
+    return steer_words(t, service) + 1 + svc->slots + (endpoint - svc->endpoint_first);
+}
+
+/* Whose an endpoint of the service is. */
+const struct steer_site *steer_site_of(const struct steer_tables *t, uint32_t service,
+                                       uint32_t endpoint);
+
 static inline const uint8_t *steer_rdata(const struct steer_tables *t,
                                          const struct steer_endpoint *e, uint8_t *len)
 {
@@ -133,7 +165,8 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
                   struct steer_plan *out);
 
 /* Effective availability of an endpoint now; flags of all levels in *flags (may be NULL). */
-uint32_t steer_effective(const struct steer_tables *t, uint32_t endpoint, uint32_t *flags);
+uint32_t steer_effective(const struct steer_tables *t, uint32_t service, uint32_t endpoint,
+                         uint32_t *flags);
 
 /* What a region admits of guests, fenced ones or others. */
 static inline uint32_t steer_admission(const struct steer_board *b, uint32_t region, bool fenced)
