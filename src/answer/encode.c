@@ -257,6 +257,15 @@ const char *answer_ede_text(uint16_t ede)
     }
 }
 
+/* One address at the name asked for, and nothing wanted in the OPT but the subnet. */
+static bool is_address(const struct dns_query *q, const struct answer_plan *p,
+                       const struct dns_opt_reply *opt)
+{
+    return p->kind == PLAN_SERVICE && p->steer.n == 1 && p->chain_n == 0 &&
+           p->family != STEER_HOST && p->ede == DNS_EDE_NONE && !opt->cookie &&
+           !opt->keepalive_100ms && !(q->nsid && opt->nsid_len > 0);
+}
+
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
                      const struct answer_request *r, const struct answer_plan *p,
                      struct dns_opt_reply *opt, uint16_t udp_max, enum answer_outcome *outcome)
@@ -265,6 +274,15 @@ size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
     size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q, udp_max);
     if (limit > r->cap)
         limit = r->cap;
+    if (is_address(q, p, opt)) {
+        uint8_t len;
+        const uint8_t *rdata =
+            steer_rdata(&s->steer, &s->steer.endpoint[p->steer.endpoint[0]], &len);
+        size_t n = dns_write_address(r->out, limit, r->msg, q, p->scope, p->ttl, rdata, len);
+        *outcome = ANSWER_noerror;
+        if (n > 0)
+            return n;
+    }
     opt->rcode = p->rcode;
     opt->ecs_scope = p->scope;
     opt->ede = p->ede;

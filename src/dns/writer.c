@@ -177,6 +177,53 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_query *q,
     w->counts[DNS_SECTION_ADDITIONAL]++;
 }
 
+static uint8_t *put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+    return p + 4;
+}
+
+size_t dns_write_address(uint8_t *buf, size_t cap, const uint8_t *msg, const struct dns_query *q,
+                         uint8_t ecs_scope, uint32_t ttl, const uint8_t *rdata, size_t rdata_len)
+{
+    /* Addresses are copied as if they were as long as they can be; what is too much lies behind. */
+    if (q->question_end + 2 + DNS_RR_BYTES + DNS_OPT_BYTES + DNS_OPTION_BYTES + DNS_ECS_BYTES +
+            sizeof(struct ip) * 2 >
+        cap)
+        return 0;
+    memcpy(buf, msg, q->question_end);
+    uint8_t *p =
+        put32(buf, (uint32_t)q->id << 16 | 0x8400u | (uint32_t)q->rd << 8 | (uint32_t)q->cd << 4);
+    p = put32(p, 1u << 16 | 1);
+    put32(p, q->edns);
+    p = buf + q->question_end;
+    p = put32(p, (POINTER | DNS_HEADER_BYTES) << 16 |
+                     (rdata_len == 4 ? (unsigned)DNS_A : (unsigned)DNS_AAAA));
+    p = put32(p, (uint32_t)DNS_IN << 16 | ttl >> 16);
+    p = put32(p, ttl << 16 | (uint32_t)rdata_len);
+    if (rdata_len == 4)
+        memcpy(p, rdata, 4);
+    else
+        memcpy(p, rdata, 16);
+    p += rdata_len;
+    if (!q->edns)
+        return (size_t)(p - buf);
+    unsigned ecs = q->ecs.present ? DNS_OPTION_BYTES + DNS_ECS_BYTES + q->ecs.addr_octets : 0;
+    *p++ = 0; /* the root */
+    p = put32(p, (uint32_t)DNS_OPT << 16 | DNS_UDP_EDNS_MAX);
+    p = put32(p, q->edns_do ? 0x8000 : 0);
+    p = put16(p, ecs);
+    if (!ecs)
+        return (size_t)(p - buf);
+    p = put32(p, (uint32_t)DNS_OPTION_ECS << 16 | (DNS_ECS_BYTES + (uint32_t)q->ecs.addr_octets));
+    p = put32(p, (uint32_t)q->ecs.family << 16 | (uint32_t)q->ecs.source << 8 | ecs_scope);
+    memcpy(p, q->ecs.ip.b, sizeof q->ecs.ip.b);
+    return (size_t)(p - buf) + q->ecs.addr_octets;
+}
+
 void dns_writer_tsig(struct dns_writer *w, const uint8_t *msg, const struct dns_query *q,
                      unsigned error)
 {

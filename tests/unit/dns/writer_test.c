@@ -73,6 +73,75 @@ static void opt_carries_the_high_bits_of_the_rcode_and_nsid_if_asked(void **stat
     assert_int_equal(w.len, QUESTION_END);
 }
 
+/* The long way to what dns_write_address writes. */
+static size_t write_at_length(uint8_t *buf, size_t cap, const struct packet *p,
+                              const struct dns_query *q, uint8_t scope, uint32_t ttl,
+                              const uint8_t *rdata, size_t len)
+{
+    struct dns_writer w;
+    struct dns_opt_reply opt = {.ecs_scope = scope};
+    dns_writer_begin(&w, buf, cap, p->b, q);
+    dns_writer_rr(&w, DNS_SECTION_ANSWER, DNS_OWNER_QNAME, NULL, 0, len == 4 ? DNS_A : DNS_AAAA,
+                  ttl, rdata, len);
+    dns_writer_opt(&w, q, &opt);
+    return w.overflow ? 0
+                      : dns_writer_finish(&w, q, &(struct dns_reply_flags){.aa = true, .rcode = 0});
+}
+
+static void one_address_is_written_as_at_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } options[] = {{"", 0},
+                   {"\0\10\0\4\0\0\0\0", 8},
+                   {"\0\10\0\4\0\1\0\0", 8},
+                   {"\0\10\0\7\0\1\30\0\xc0\0\2", 11},
+                   {"\0\10\0\5\0\1\1\0\x80", 9},
+                   {"\0\10\0\10\0\1\40\0\xc0\0\2\1\0\3\0\0", 16},
+                   {"\0\10\0\13\0\2\70\0\x20\1\xd\xb8\1\2\3", 15},
+                   {"\0\10\0\24\0\2\x80\0\x20\1\xd\xb8\1\2\3\4\5\6\7\x8\x9\xa\xb\xc", 24}};
+    static const char longest[] = /* 255 octets */
+        "\77aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "\77bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        "\77ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+        "\75ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
+    static const char *const names[] = {"", WWW, longest};
+    static const uint8_t rdata[16] = {192, 0, 2, 1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255};
+    unsigned written = 0;
+    for (size_t i = 0; i < 2 * sizeof options / sizeof options[0]; i++)
+        for (unsigned k = 0; k < 48; k++) {
+            struct dns_query q;
+            struct packet p;
+            bool edns = i % 2 == 0;
+            unsigned flags = (k & 1 ? 0x0100u : 0) | (k & 2 ? 0x0010u : 0) | 0x0220;
+            size_t len = k & 4 ? 4 : 16;
+            pheader(&p, flags, 1, 0, 0, edns);
+            pquestion(&p, names[k / 16], len == 4 ? DNS_A : DNS_AAAA, DNS_IN);
+            if (edns)
+                popt(&p, 4096, 0, k & 8 ? 0x8000 : 0, options[i / 2].bytes, options[i / 2].len);
+            assert_int_equal(dns_query_parse(p.b, p.len, &q), DNS_PARSE_OK);
+            for (size_t cap = 0; cap <= 512; cap++) {
+                uint8_t want[512], got[512];
+                memset(want, 0xee, sizeof want);
+                memset(got, 0xee, sizeof got);
+                uint32_t ttl = 0x01020304u * (k + 1);
+                size_t n = dns_write_address(got, cap, p.b, &q, (uint8_t)k, ttl, rdata, len);
+                if (n > 0) {
+                    written++;
+                    assert_int_equal(
+                        n, write_at_length(want, cap, &p, &q, (uint8_t)k, ttl, rdata, len));
+                }
+                assert_memory_equal(got, want, n);
+                for (size_t at = n ? cap : 0; at < sizeof got; at++)
+                    assert_int_equal(got[at], 0xee);
+                assert_true(n > 0 || cap < 512);
+            }
+        }
+    assert_true(written > 10000);
+}
+
 static void a_signature_goes_back_without_mac_or_not_at_all(void **state)
 {
     (void)state;
@@ -183,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_written_octet_for_octet),
         cmocka_unit_test(opt_carries_the_high_bits_of_the_rcode_and_nsid_if_asked),
+        cmocka_unit_test(one_address_is_written_as_at_length),
         cmocka_unit_test(a_signature_goes_back_without_mac_or_not_at_all),
         cmocka_unit_test(an_error_without_question_is_a_bare_header),
         cmocka_unit_test(a_buffer_of_any_size_is_never_overrun),
