@@ -134,6 +134,8 @@ static double told(struct sim *s, struct reporter *r, double rate)
 
 static const char *const names[] = {"haproxy", "other"};
 
+#define WINDOW_PARTS 20 /* a window is kept in so many of whole milliseconds, and is that long */
+
 static int64_t longest_window(const struct sim *s)
 {
     int64_t window = 20 * (int64_t)s->proto.interval_ms;
@@ -141,7 +143,7 @@ static int64_t longest_window(const struct sim *s)
     for (uint32_t i = 0; i < s->services; i++)
         if (s->service_proto[i].window_ms > window)
             window = s->service_proto[i].window_ms;
-    return window;
+    return (window + WINDOW_PARTS - 1) / WINDOW_PARTS * WINDOW_PARTS;
 }
 
 /* The window, or three times what the report covers: longer than that none may rule. */
