@@ -6,10 +6,15 @@
  *   asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS
  *       says over the control socket that REGION, or NAME's endpoint ADDRESS in it, is down, then auto
  *       again, ROUNDS times in turn; a line for each: "CHANGED ACKNOWLEDGED", microseconds from the writing of the request to the first
- *       different answer and to the daemon's own reply */
+ *       different answer and to the daemon's own reply
+ *   asker verdict PORT SERVICES WEB
+ *       is the web server that the first SERVICES services are probed at, port WEB of every address: the
+ *       address of each in region 0 fails in turn, for good; a line for each, microseconds from the sending
+ *       of the first reply that says so to the first different answer */
 #include "query.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -150,6 +155,116 @@ static int override(struct asker *a, const char *path, const char *region, const
     return 0;
 }
 
+#define CLIENTS 256
+#define SETTLE_S 4
+
+static int open_web(const char *port)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+                              .sin6_addr = IN6ADDR_ANY_INIT,
+                              .sin6_port = htons((uint16_t)atoi(port))};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1, off = 0;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) ||
+        bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, CLIENTS))
+        return -1;
+    return fd;
+}
+
+struct web {
+    int listener;
+    struct client {
+        int fd;
+        uint32_t asks; /* the IPv4 address that it came to, 0: none */
+    } client[CLIENTS];
+};
+
+static void accept_all(struct web *w)
+{
+    int on = 1;
+    for (struct client *c = w->client; c < w->client + CLIENTS; c++)
+        if (c->fd < 0) {
+            struct sockaddr_in6 own = {0};
+            socklen_t len = sizeof own;
+            c->fd = accept4(w->listener, NULL, NULL, SOCK_NONBLOCK);
+            if (c->fd < 0)
+                return;
+            setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            c->asks = 0;
+            if (getsockname(c->fd, (struct sockaddr *)&own, &len) == 0 &&
+                IN6_IS_ADDR_V4MAPPED(&own.sin6_addr))
+                memcpy(&c->asks, own.sin6_addr.s6_addr + 12, sizeof c->asks);
+        }
+}
+
+/* Whoever has asked is told that all is well, but for one address. When somebody was told that it is not,
+ * 0: nobody. */
+static int64_t serve(struct web *w, uint32_t failing)
+{
+    static const char *const answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                                          "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"};
+    int64_t told = 0;
+    for (struct client *c = w->client; c < w->client + CLIENTS; c++) {
+        char request[4096];
+        ssize_t n = c->fd < 0 ? -1 : recv(c->fd, request, sizeof request, MSG_DONTWAIT);
+        if (n > 0) {
+            const char *answer = answers[c->asks == failing];
+            told = c->asks == failing ? query_now_ns() : told;
+            n = send(c->fd, answer, strlen(answer), MSG_NOSIGNAL) < 0 ? 0 : n;
+        }
+        if (n == 0) {
+            close(c->fd);
+            c->fd = -1;
+        }
+    }
+    return told;
+}
+
+/* For the seconds, or until the answer about a name is another than at first: when its address was said
+ * to have failed, and when the answer changed. */
+static bool serve_until(struct web *w, struct asker *a, double seconds, uint32_t failing,
+                        int64_t *told, int64_t *changed)
+{
+    int64_t end = query_now_ns() + (int64_t)(seconds * 1e9);
+    uint32_t before = failing ? ask(a) : 0;
+    *told = *changed = 0;
+    while (!*changed && query_now_ns() < end) {
+        accept_all(w);
+        int64_t at = serve(w, failing);
+        *told = *told ? *told : at;
+        uint32_t now = before ? ask(a) : 0;
+        if (*told && now && now != before)
+            *changed = query_now_ns();
+    }
+    return *changed != 0;
+}
+
+static int verdict(struct asker *a, unsigned services, const char *port)
+{
+    static struct web w;
+    char name[64];
+    int64_t told, changed;
+    w.listener = open_web(port);
+    if (w.listener < 0) {
+        perror("asker");
+        return 1;
+    }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        w.client[i].fd = -1;
+    serve_until(&w, a, SETTLE_S, 0, &told, &changed); /* first verdicts */
+    for (unsigned i = 0; i < services; i++) {
+        snprintf(name, sizeof name, "svc%06u.gslb.example", i);
+        a->name = name;
+        if (!serve_until(&w, a, (double)CHANGE_NS_MAX / 1e9, htonl(10u << 24 | i), &told,
+                         &changed)) {
+            fprintf(stderr, "asker: %s failed and is answered with as before\n", name);
+            return 1;
+        }
+        printf("%.1f\n", (double)(changed - told) / 1e3);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct asker a = {.name = argc > 3 ? argv[3] : ""};
@@ -165,8 +280,11 @@ int main(int argc, char **argv)
     }
     if (argc == 8 && strcmp(argv[1], "override") == 0)
         return override(&a, argv[4], argv[5], argv[6], (unsigned)atoi(argv[7]));
+    if (argc == 5 && strcmp(argv[1], "verdict") == 0)
+        return verdict(&a, (unsigned)atoi(argv[3]), argv[4]);
     fputs("usage: asker watch PORT NAME NET|- SECONDS\n"
-          "       asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS\n",
+          "       asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS\n"
+          "       asker verdict PORT SERVICES WEB\n",
           stderr);
     return 2;
 }

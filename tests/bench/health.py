@@ -2,7 +2,8 @@
 all services use, is said to be down, and auto again, over the control socket, by the program that asks
 without pause, so that the start of the command is not in it; and a region by the command. An override is
 stored before it is in force, so that each change has a write to the disk in it, which a probe's verdict has
-not. Beside it: the daemon's reply, a ping on the same socket, a bare write and fsync."""
+not: that is measured from the reply that the verdict is about. Beside it: the daemon's reply, a ping on the
+same socket, a bare write and fsync."""
 
 import os
 import subprocess
@@ -19,6 +20,14 @@ def by_socket(db, name, address, rounds):
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60 + rounds, check=True)
     pairs = [[float(x) / 1e3 for x in line.split()] for line in done.stdout.splitlines()]
     return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def by_probe(services):
+    """Milliseconds from the reply to a probe to the first different answer, for each service: one failure is
+    enough, once another region is seen to answer."""
+    argv = common.pinned([program("bench_asker"), "verdict", common.PORT, services, common.WEB], common.processors()[1])
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60 + 10 * services, check=True)
+    return [float(line) / 1e3 for line in done.stdout.split()]
 
 
 def by_command(t, db, name, rounds):
@@ -59,9 +68,14 @@ def measure(t, options):
     row("write and fsync of 4 KiB there", "%.2f ms" % median(disk), seen(disk, "%.2f"))
     endpoint = region = None
     for n in common.counts(options.services):
-        db = common.store(t, "health-%d" % n, common.document(n, "failover"))
+        db = common.store(t, "health-%d" % n, common.document(n, "failover", probed=options.verdicts))
         name, what = service(n - 1), "{:,} services".format(n)
+        t.meridian("probe set web --interval 1s --timeout 500ms --fall 1 --rise 1", db=db)
         p, _ = common.serve(t, db, name, common.processors()[0])
+        verdicts = by_probe(options.verdicts)
+        for label, share in (("p50", 0.5), ("p99", 0.99)):
+            row("a probe's verdict, %s, %s of %d" % (what, label, len(verdicts)),
+                "%.2f ms" % percentile(verdicts, share), seen(verdicts, "%.2f"))
         ping = pings(db, options.rounds)
         endpoint = changes("one endpoint, " + what, *by_socket(db, name, common.address(0, n - 1), options.rounds),
                            ping, endpoint)
@@ -75,4 +89,5 @@ def measure(t, options):
 
 if __name__ == "__main__":
     common.run(measure, [("--services", "100,100000", "100,1000", "numbers of services"),
-                         ("--rounds", 100, 10, "times down and up each")])
+                         ("--rounds", 100, 10, "times down and up each"),
+                         ("--verdicts", 80, 10, "services of which a probe takes an endpoint out")])
