@@ -85,9 +85,9 @@ enum err config__read_value(struct reader *r, const struct at *at, const struct 
                             const struct slot *slot, json_t *v, void *item) WARN_UNUSED;
 /* "\"text\"", "5", "a list": a value as a message names it. */
 const char *config__value_text(json_t *v, char out[WHERE_MAX]);
-/* An address to canonical text and ip; host names get family 0. */
+/* An address to canonical text and family; host names get 0. */
 enum err config__read_address(struct reader *r, const struct at *at, const char *text,
-                              const char **out, struct ip *ip) WARN_UNUSED;
+                              const char **out, uint8_t *family) WARN_UNUSED;
 enum err config__read_ns(struct reader *r, const struct at *at, json_t *v,
                          struct model_zone *zone) WARN_UNUSED;
 enum err config__read_list(struct reader *r, const struct at *at, json_t *v, bool names,

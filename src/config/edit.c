@@ -170,7 +170,7 @@ static enum err endpoint_add(struct reader *r, const struct config_edit *e, stru
     *new = r->shape.fallback[NOUN_ENDPOINT].endpoint;
     new->region = key->region;
     new->address = key->address;
-    new->ip = key->ip;
+    new->family = key->family;
     enum err err = read_fields(r, NOUN_ENDPOINT, e->fields, new);
     if (err)
         return err;
@@ -244,7 +244,7 @@ static enum err edit_endpoint(struct reader *r, const struct config_edit *e)
     if (!e->address && e->verb == VERB_ADD)
         return usage(r, "an endpoint needs an address: endpoint add SERVICE REGION ADDRESS");
     if (e->address) {
-        enum err err = config__read_address(r, &place, e->address, &key.address, &key.ip);
+        enum err err = config__read_address(r, &place, e->address, &key.address, &key.family);
         if (err)
             return err;
     }

@@ -269,11 +269,14 @@ static enum err read_where(struct reader *r, const struct at *at, const struct c
 }
 
 enum err config__read_address(struct reader *r, const struct at *at, const char *text,
-                              const char **out, struct ip *ip)
+                              const char **out, uint8_t *family)
 {
+    struct ip ip;
     char canonical[MODEL_HOST_TEXT_MAX], where[WHERE_MAX];
-    if (ip_parse(text, ip))
-        return keep(r, arena_strdup(r->a, ip_format(ip, canonical)), out);
+    bool address = ip_parse(text, &ip);
+    *family = ip.family;
+    if (address)
+        return keep(r, arena_strdup(r->a, ip_format(&ip, canonical)), out);
     /* 10.1.2.300 would pass as a host name, and is meant as an address. */
     if (!model_host_canonical(text, canonical) || strspn(text, "0123456789.") == strlen(text))
         return diag_error(r->diag, ERR_INVALID, config__where(at, where),
@@ -355,7 +358,7 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
     case FIELD_ADDRESS:
         if (!json_is_string(v))
             return refuse(r, at, f, v);
-        return config__read_address(r, at, json_string_value(v), &endpoint->address, &endpoint->ip);
+        return config__read_address(r, at, json_string_value(v), &endpoint->address, &endpoint->family);
     case FIELD_NS:
         return config__read_ns(r, at, v, item);
     case FIELD_LIST:

@@ -61,13 +61,15 @@ static uint32_t fill_targets(const struct daemon *d, struct probe_target *t, uin
             if (!known[at].probe)
                 continue;
             const struct model_endpoint *e = &svc->endpoints[at - first];
+            struct ip ip;
+            (void)ip_parse(e->address, &ip); /* family 0 for a host name */
             slot[n] = at;
             t[n++] = (struct probe_target){.probe = signal_probe_of(m, svc, e),
                                            .model = m,
                                            .service = svc->name,
                                            .region = e->region,
                                            .address = e->address,
-                                           .ip = e->ip};
+                                           .ip = ip};
         }
     }
     uint32_t shared_n;

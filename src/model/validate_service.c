@@ -70,8 +70,7 @@ static void fail_no_zone(struct validation *v, const char *name)
 /* Address texts are canonical: equal addresses have equal texts. */
 static bool same_address(const struct model_endpoint *a, const struct model_endpoint *b)
 {
-    return memcmp(&a->ip, &b->ip, sizeof a->ip) == 0 &&
-           (a->ip.family || strcmp(a->address, b->address) == 0);
+    return a->family == b->family && strcmp(a->address, b->address) == 0;
 }
 
 #define REGIONS_AT_HAND 8
@@ -90,7 +89,7 @@ static void endpoint(struct validation *v, struct facts *f, uint32_t i)
     const struct model_service *s = f->s;
     const struct model_endpoint *e = &s->endpoints[i];
     char canonical[MODEL_HOST_TEXT_MAX];
-    uint8_t type = e->ip.family == 4 ? TYPE_A : e->ip.family == 6 ? TYPE_AAAA : TYPE_HOST;
+    uint8_t type = e->family == 4 ? TYPE_A : e->family == 6 ? TYPE_AAAA : TYPE_HOST;
     if (!i || e->region != e[-1].region)
         f->region_last = region_of(v, s, e->region);
     int region = f->region_last;
@@ -331,7 +330,7 @@ static void service(struct services *x, struct model_service *s, const struct mo
 
 static bool hosts(const struct model_service *s)
 {
-    return s->endpoints_n && s->endpoints[0].ip.family == 0;
+    return s->endpoints_n && s->endpoints[0].family == 0;
 }
 
 /* Each service hands over to at most one other: walks are marked, and one that meets its own mark

@@ -161,18 +161,21 @@ static void add_endpoint(struct builder *b, const struct model_endpoint *in, boo
 {
     struct steer_endpoint *e = &b->endpoint[b->endpoints++];
     *e = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
-                                 .family = in->ip.family == 4   ? STEER_V4
-                                           : in->ip.family == 6 ? STEER_V6
-                                                                : STEER_HOST};
+                                 .family = in->family == 4   ? STEER_V4
+                                           : in->family == 6 ? STEER_V6
+                                                             : STEER_HOST};
+    struct ip ip;
     if (sticky)
         b->hash[b->hashes++] = steer_hash_name(in->address);
-    if (in->ip.family == 4) {
-        memcpy(e->a, in->ip.b, 4);
+    if (in->family)
+        CHECK(ip_parse(in->address, &ip)); /* that is where the family is from */
+    if (in->family == 4) {
+        memcpy(e->a, ip.b, 4);
         return;
     }
     e->at = b->rdata_len;
-    if (in->ip.family == 6) {
-        add_rdata(b, in->ip.b, 16);
+    if (in->family == 6) {
+        add_rdata(b, ip.b, 16);
         return;
     }
     struct dns_name name;
@@ -344,7 +347,7 @@ static void count(const struct model_service *svc, struct room *room)
     for (uint32_t k = 0; k < svc->endpoints_n; k++) {
         const struct model_endpoint *e = &svc->endpoints[k];
         room->sites += !before || e->region != before->region || e->priority != before->priority;
-        room->rdata += e->ip.family == 4 ? 0 : e->ip.family == 6 ? 16 : strlen(e->address) + 3;
+        room->rdata += e->family == 4 ? 0 : e->family == 6 ? 16 : strlen(e->address) + 3;
         before = e;
     }
 }

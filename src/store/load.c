@@ -500,8 +500,9 @@ static void endpoint_row(struct loader *l, struct query *q, struct model_endpoin
     e->weight = (int32_t)int_within(q, 3, INT32_MAX);
     e->priority = (int16_t)int_within(q, 4, INT16_MAX);
     e->probe = name_or_null(l, q, 5, &l->probes);
-    if (e->address)
-        ip_parse(e->address, &e->ip);
+    struct ip ip;
+    if (e->address && ip_parse(e->address, &ip))
+        e->family = ip.family;
 }
 
 static void endpoints_keep(struct loader *l, struct model_service *s, struct model_endpoint *list,

@@ -363,8 +363,9 @@ uint32_t world_region_for(struct world *w, const char *name, uint32_t client)
     size_t at = 12 + dns_name_length(out + 12, len - 12) + 4 + 12;
     if (out[7] == 0 || at + 4 > len)
         return UINT32_MAX;
+    struct ip ip;
     for (uint32_t i = 0; i < svc->endpoints_n; i++)
-        if (memcmp(svc->endpoints[i].ip.b, out + at, 4) == 0)
+        if (ip_parse(svc->endpoints[i].address, &ip) && memcmp(ip.b, out + at, 4) == 0)
             return (uint32_t)model_region_index(w->s->model, svc->endpoints[i].region);
     return UINT32_MAX;
 }

@@ -118,8 +118,10 @@ static void number_endpoints(struct meridian *m, const struct world *w)
 {
     const struct model_service *svc = &m->s->model->services[0];
     for (uint32_t e = 0; e < svc->endpoints_n; e++) {
-        m->region_of[e] = svc->endpoints[e].ip.b[2];
-        m->index_of[e] = svc->endpoints[e].ip.b[3] - 1;
+        struct ip ip;
+        CHECK(ip_parse(svc->endpoints[e].address, &ip));
+        m->region_of[e] = ip.b[2];
+        m->index_of[e] = ip.b[3] - 1;
         m->site_of[m->region_of[e]] = (int)snapshot_board_site(m->s, 0, e);
         m->target[e] = (struct target){.due = (int)e % INTERVAL_S, .confirm_at = -1, .ends = -1};
     }

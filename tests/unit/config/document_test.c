@@ -22,7 +22,7 @@ static void the_document_of_the_manual_is_read(void **state)
     assert_int_equal(s->parsed->step[0].kind, STEP_GEO);
     assert_int_equal(s->ttl_moving_s, MODEL_UNSET);
     assert_int_equal(s->endpoints_n, 2);
-    assert_int_equal(s->endpoints[0].ip.family, 4);
+    assert_int_equal(s->endpoints[0].family, 4);
     assert_int_equal(s->endpoints[1].weight, 100);
     assert_int_equal(s->endpoints[1].priority, 1);
     assert_string_equal(model_setting(m, "ramp"), "60s");

@@ -44,9 +44,12 @@ static void slots_follow_the_model(void **state)
                         slot < l.s->service_site_first[i + 1]);
             assert_true(k >= site->first && k < (uint32_t)site->first + site->endpoint_n);
             uint8_t len;
+            struct ip ip;
             const uint8_t *rdata = steer_rdata(&l.s->steer, &l.s->steer.endpoint[at], &len);
-            assert_int_equal(len, e->ip.family == 4 ? 4 : 16);
-            assert_memory_equal(rdata, e->ip.b, len);
+            assert_true(ip_parse(e->address, &ip));
+            assert_int_equal(e->family, ip.family);
+            assert_int_equal(len, ip.family == 4 ? 4 : 16);
+            assert_memory_equal(rdata, ip.b, len);
             assert_true(l.s->steer.region_hash[site->region] == steer_hash_name(e->region));
             const struct steer_service *svc = &l.s->steer.service[i];
             assert_int_equal(svc->endpoint_first, l.s->service_endpoint_first[i]);
