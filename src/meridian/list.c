@@ -129,7 +129,7 @@ static void services(const struct model *m, struct table *t)
         const struct model_service *s = &m->services[i];
         table_cell(t, "%s", s->name);
         table_cell(t, "%s", s->policy);
-        table_cell(t, "%" PRId64, s->ttl_s);
+        table_cell(t, "%d", s->ttl_s);
         table_cell(t, "%s", s->probe ? s->probe : "");
         table_cell(t, "%s", s->map ? s->map : "");
         table_cell(t, "%u", s->endpoints_n);

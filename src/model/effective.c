@@ -99,7 +99,7 @@ struct model_effective model_service_effective(const struct model *m, const stru
     e.hold_ms = t->hold_ms != MODEL_UNSET ? t->hold_ms : e.hold_ms;
     e.window_ms = t->window_ms != MODEL_UNSET ? t->window_ms : e.window_ms;
     if (e.hold_ms < 0)
-        e.hold_ms = larger(HOLD_MS_MIN, s->ttl_s * 1000);
+        e.hold_ms = larger(HOLD_MS_MIN, s->ttl_s * 1000ll);
     if (e.window_ms < 0)
         e.window_ms = larger(WINDOW_MS_MIN, WINDOW_INTERVALS * interval_max(m, s));
     if (t->failback >= 0) {

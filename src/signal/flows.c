@@ -46,7 +46,7 @@ void signal__measure_units(struct signal_capacity *c)
     for (uint32_t i = 0; i < s->services_n; i += c->step) {
         const struct steer_service *svc = &t->service[i];
         c->unit_n[svc->view]++;
-        if (s->model->services[i].ttl_s > ttl_s)
+        if ((uint32_t)s->model->services[i].ttl_s > ttl_s)
             ttl_s = (uint32_t)s->model->services[i].ttl_s;
         for (uint32_t u = 0; u < svc->site_n; u++) {
             const struct steer_site *site = &t->site[svc->site_first + u];

@@ -444,10 +444,12 @@ static void service_row(struct loader *l, struct query *q, struct model_service 
     s->name = copy_text(l, q, 1);
     s->policy = shared_text(l, q, 2);
     s->map = name_or_null(l, q, 3, &l->maps);
-    s->ttl_s = sqlite3_column_int64(q->st, 4);
-    s->ttl_moving_s = int_or_unset(q, 5);
+    s->ttl_s = (int32_t)int_within(q, 4, INT32_MAX);
+    s->ttl_moving_s = sqlite3_column_type(q->st, 5) == SQLITE_NULL
+                          ? MODEL_UNSET
+                          : (int32_t)int_within(q, 5, INT32_MAX);
     s->probe = name_or_null(l, q, 6, &l->probes);
-    s->answers = sqlite3_column_int64(q->st, 7);
+    s->answers = (int16_t)int_within(q, 7, INT16_MAX);
     s->on_empty = strcmp(on_empty, "nodata") == 0    ? ON_EMPTY_NODATA
                   : strcmp(on_empty, "service") == 0 ? ON_EMPTY_SERVICE
                                                      : ON_EMPTY_ALL;

@@ -140,16 +140,16 @@ struct model_service { /* sorted by name */
     const char *policy;          /* canonical text */
     const struct policy *parsed; /* NULL: not yet; shared by neighbours with the same text */
     const char *map;             /* NULL */
-    int64_t ttl_s;               /* default 30 */
-    int64_t ttl_moving_s;        /* -1: half of ttl, at least 5 */
     const char *probe;           /* NULL */
-    int64_t answers;             /* for `all`; 0: no bound */
-    enum model_on_empty on_empty;
     const char *on_empty_service;
     const struct model_thresholds
         *thresholds; /* never NULL; shared by services that have the same */
     const struct model_endpoint *endpoints;
     uint32_t endpoints_n;
+    int32_t ttl_s;        /* default 30 */
+    int32_t ttl_moving_s; /* -1: half of ttl, at least 5 */
+    int16_t answers;      /* for `all`; 0: no bound */
+    uint8_t on_empty;     /* enum model_on_empty */
 };
 
 /* Effective values of a service, settings applied. */
