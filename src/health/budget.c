@@ -14,7 +14,7 @@
 
 static double allowed(const struct health *h, uint32_t service)
 {
-    double most = h->cfg.service[service].max_move;
+    double most = h->cfg.service[service].config->max_move;
     return most > h->cfg.dead_band ? most : h->cfg.dead_band;
 }
 
@@ -72,7 +72,7 @@ static uint32_t site_at(const struct touched *t, uint32_t i)
 
 static bool limited(const struct health *h, uint32_t site)
 {
-    return h->cfg.service[h->cfg.site[site].service].max_move > 0;
+    return h->cfg.service[h->cfg.site[site].service].config->max_move > 0;
 }
 
 static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item, uint32_t now,

@@ -127,8 +127,8 @@ static const char *check_words(const struct health *h)
             }
         }
         MUST(moving == h->service_moving_n[v]);
-        MUST(moving || h->service_ttl[v] == h->cfg.service[v].ttl_s);
-        MUST(h->service_ttl[v] <= h->cfg.service[v].ttl_s);
+        MUST(moving || h->service_ttl[v] == h->cfg.service[v].config->ttl_s);
+        MUST(h->service_ttl[v] <= h->cfg.service[v].config->ttl_s);
     }
     return NULL;
 }

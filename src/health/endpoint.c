@@ -158,7 +158,7 @@ void health__endpoint_judge(struct health *h, uint32_t endpoint)
         health__reports_due(h, endpoint, &due);
     }
     uint32_t service = health__service_of(h, endpoint);
-    int64_t lead_ms = (int64_t)h->cfg.service[service].ttl_s * 1000;
+    int64_t lead_ms = (int64_t)h->cfg.service[service].config->ttl_s * 1000;
     struct order *o = h->order_of[endpoint] ? &h->order[h->order_of[endpoint]] : NULL;
     if (o) {
         o->service = service;

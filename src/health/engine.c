@@ -3,7 +3,7 @@
 int64_t health__window_ms(const struct health *h, uint32_t site)
 {
     const struct health_site_config *s = &h->cfg.site[site];
-    const struct health_service_config *service = &h->cfg.service[s->service];
+    const struct health_service_config *service = h->cfg.service[s->service].config;
     if (service->window_ms)
         return service->window_ms;
     int64_t longest = 60000;
@@ -23,7 +23,7 @@ int64_t health__service_hold_ms(const struct health_service_config *s)
 
 struct mover_rules health__service_rules(const struct health *h, uint32_t service)
 {
-    const struct health_service_config *s = &h->cfg.service[service];
+    const struct health_service_config *s = h->cfg.service[service].config;
     return (struct mover_rules){.ramp_ms = s->ramp_ms,
                                 .hold_ms = health__service_hold_ms(s),
                                 .after_ms = s->failback_after_ms,
@@ -55,7 +55,7 @@ static bool config_valid(const struct health_config *c)
             continue;
         if (at >= c->endpoints_n || !c->endpoint[at].probe ||
             c->site[c->endpoint[at].site].region != i ||
-            !c->service[c->site[c->endpoint[at].site].service].dependencies)
+            !c->service[c->site[c->endpoint[at].site].service].config->dependencies)
             return false;
     }
     uint64_t slots = (uint64_t)c->endpoints_n + c->sites_n + c->regions_n + c->services_n;
@@ -127,7 +127,7 @@ static bool allocate(struct health *h)
     h->region = ARENA_ARRAY(a, struct region, r);
     h->service_moving_n = ARENA_ARRAY(a, uint32_t, v);
     for (size_t i = 0; i < v; i++)
-        h->budgeted |= c->service[i].max_move > 0;
+        h->budgeted |= c->service[i].config->max_move > 0;
     h->budget = ARENA_ARRAY(a, struct budget, h->budgeted ? v : 1);
     h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
     h->service_site = ARENA_ARRAY(a, uint32_t, s);
@@ -253,7 +253,7 @@ static void start(struct health *h)
         h->regions_probed_n += h->region[i].probed_n > 0;
     }
     for (uint32_t i = 0; i < h->cfg.services_n; i++)
-        h->service_ttl[i] = h->cfg.service[i].ttl_s;
+        h->service_ttl[i] = h->cfg.service[i].config->ttl_s;
 }
 
 enum err health_create(const struct health_config *config, int64_t now_ms, int64_t wall_ms,

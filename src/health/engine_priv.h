@@ -315,7 +315,7 @@ static inline uint32_t health__service_of(const struct health *h, uint32_t endpo
 /* Is the site no service's, but what its region depends on? */
 static inline bool health__is_dependency(const struct health *h, uint32_t site)
 {
-    return h->cfg.service[h->cfg.site[site].service].dependencies;
+    return h->cfg.service[h->cfg.site[site].service].config->dependencies;
 }
 static inline struct probed *health__probed(const struct health *h, uint32_t endpoint)
 {

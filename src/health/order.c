@@ -307,7 +307,7 @@ void health_order_endpoint(struct health *h, uint32_t endpoint, const struct hea
         health__order_step(now, h->now_ms);
     uint8_t was = now ? now->state : HEALTH_AUTO;
     give(h, &h->order_of[endpoint], o,
-         (int64_t)h->cfg.service[health__service_of(h, endpoint)].ttl_s * 1000,
+         (int64_t)h->cfg.service[health__service_of(h, endpoint)].config->ttl_s * 1000,
          now ? now->cap : AVAIL_FULL);
     say_given(h, health__place_endpoint(h, endpoint), was, o, h->order_of[endpoint], before,
               health__endpoint_word_now(h, endpoint) & HEALTH_WORD_AVAIL);

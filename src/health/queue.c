@@ -100,7 +100,7 @@ uint32_t health__service_ttl_moving_s(const struct health_service_config *s)
 
 void health__service_publish(struct health *h, uint32_t service)
 {
-    const struct health_service_config *s = &h->cfg.service[service];
+    const struct health_service_config *s = h->cfg.service[service].config;
     uint32_t ttl = h->service_moving_n[service] ? health__service_ttl_moving_s(s) : s->ttl_s;
     publish(h, &h->service_ttl[service], ttl,
             h->cfg.endpoints_n + h->cfg.sites_n + h->cfg.regions_n + service);

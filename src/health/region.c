@@ -15,7 +15,7 @@ void health__region_rules(struct health *h, uint32_t region)
     int64_t ttl_ms = 0, moving_ms = 0, ramp_ms = -1;
     for (uint32_t i = h->region_site_first[region]; i < h->region_site_first[region + 1]; i++) {
         const struct health_service_config *s =
-            &h->cfg.service[h->cfg.site[h->region_site[i]].service];
+            h->cfg.service[h->cfg.site[h->region_site[i]].service].config;
         if ((int64_t)s->ttl_s * 1000 > ttl_ms)
             ttl_ms = (int64_t)s->ttl_s * 1000;
         if ((int64_t)health__service_ttl_moving_s(s) * 1000 > moving_ms)

@@ -63,8 +63,8 @@ static void thresholds(const struct health *h, uint32_t item, double *degrade, d
 {
     struct place at = place_of(h, item);
     bool own = at.service != HEALTH_NONE;
-    *degrade = own ? h->cfg.service[at.service].degrade : h->cfg.degrade;
-    *fail = own ? h->cfg.service[at.service].fail : h->cfg.fail;
+    *degrade = own ? h->cfg.service[at.service].config->degrade : h->cfg.degrade;
+    *fail = own ? h->cfg.service[at.service].config->fail : h->cfg.fail;
 }
 
 /* ------------------------------------------------------------------------------------- sources */

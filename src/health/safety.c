@@ -82,7 +82,7 @@ static struct capacity capacity_of(const struct health *h, uint32_t site)
 static uint32_t limit_site(const struct health *h, uint32_t site, uint32_t item, uint32_t now,
                            uint32_t want, uint8_t *by)
 {
-    const struct health_service_config *s = &h->cfg.service[h->cfg.site[site].service];
+    const struct health_service_config *s = h->cfg.service[h->cfg.site[site].service].config;
     *by = RULE_NONE;
     if (want > 0 && s->min_capacity <= 0) /* nothing can bind */
         return want;
@@ -194,7 +194,7 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
     const char *address = item < e_n ? h->cfg.endpoint[item].address : "";
     char rule[48], service[80] = "";
     const struct health_service_config *s =
-        by->service == HEALTH_NONE ? NULL : &h->cfg.service[by->service];
+        by->service == HEALTH_NONE ? NULL : h->cfg.service[by->service].config;
     if (!s)
         snprintf(rule, sizeof rule, "%s", health__rule_name(by->rule));
     else if (by->rule == RULE_MIN_REGIONS)
@@ -204,7 +204,7 @@ void health__safety_say(struct health *h, uint32_t item, struct held *held, cons
     else
         snprintf(rule, sizeof rule, "min-capacity(%.0f%%)", 100 * s->min_capacity);
     if (s && item >= e_n + s_n)
-        snprintf(service, sizeof service, " service=%.60s", s->name);
+        snprintf(service, sizeof service, " service=%.60s", h->cfg.service[by->service].name);
     struct health_event *e = health__event(
         h, HEALTH_EVENT_HOLD, LOG_NOTICE, at, by->rule, "%s%shold %.2f would=%.2f blocked-by=%s%s",
         address, *address ? " " : "", avail_to_double(shown), avail_to_double(want), rule, service);

@@ -69,7 +69,7 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
                                  .observed = (uint8_t)observed,
                                  .released =
                                      j->m.avail == 0 && !j->m.kept_out &&
-                                     h->cfg.service[c->service].failback == HEALTH_FAILBACK_HOLD};
+                                     h->cfg.service[c->service].config->failback == HEALTH_FAILBACK_HOLD};
         fill(h, &s, &j->m, &j->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);
@@ -87,7 +87,7 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
                                  .observed = p->observed,
                                  .released =
                                      p->m.avail == 0 && !p->m.kept_out &&
-                                     h->cfg.service[service].failback == HEALTH_FAILBACK_HOLD};
+                                     h->cfg.service[service].config->failback == HEALTH_FAILBACK_HOLD};
         fill(h, &s, &p->m, &p->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);

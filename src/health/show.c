@@ -154,7 +154,7 @@ static void site_why(const struct health *h, const struct judged *j, char out[HE
             health__rule_name(j->held.by));
     else if (j->held.by == RULE_MAX_MOVE && j->m.ramping)
         say(out, "back, no faster than max-move %.0f%% a minute",
-            100 * h->cfg.service[h->cfg.site[j->site].service].max_move);
+            100 * h->cfg.service[h->cfg.site[j->site].service].config->max_move);
     else if (say_return(h, out, &j->m, &r))
         return;
     else if (j->evidence < AVAIL_FULL && j->m.avail < AVAIL_FULL)

@@ -24,7 +24,7 @@
 
 static const struct health_service_config *service_of(const struct health *h, uint32_t site)
 {
-    return &h->cfg.service[h->cfg.site[site].service];
+    return h->cfg.service[h->cfg.site[site].service].config;
 }
 
 static void judge_rate(struct health *h, struct judged *j)

@@ -1,11 +1,14 @@
 /* The engine's configuration from a snapshot. */
 #include "base/arena.h"
+#include "base/check.h"
+#include "base/hash.h"
 #include "probe/runner.h"
 #include "signal/wiring.h"
 
 #include "signal_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct signal_config { /* in one piece with its texts */
     struct health_config config;
@@ -41,23 +44,47 @@ static void fill_service(const struct model *m, const struct model_service *svc,
                          struct health_service_config *out)
 {
     struct model_effective e = model_service_effective(m, svc);
-    *out = (struct health_service_config){.name = svc->name,
-                                          .ttl_s = (uint32_t)svc->ttl_s,
-                                          .ttl_moving_s = (uint32_t)e.ttl_moving_s,
-                                          .degrade = e.degrade,
-                                          .fail = e.fail,
-                                          .ramp_ms = (uint32_t)e.ramp_ms,
-                                          .hold_ms = (uint32_t)e.hold_ms,
-                                          .window_ms = (uint32_t)e.window_ms,
-                                          .panic = e.panic,
-                                          .min_regions = (uint32_t)e.min_regions,
-                                          .min_capacity = e.min_capacity,
-                                          .max_move = e.max_move,
-                                          .failback =
-                                              e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
-                                              : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
-                                                                            : HEALTH_FAILBACK_AUTO,
-                                          .failback_after_ms = (uint32_t)e.failback_after_ms};
+    memset(out, 0, sizeof *out); /* what lies between the members is compared, too */
+    out->ttl_s = (uint32_t)svc->ttl_s;
+    out->ttl_moving_s = (uint32_t)e.ttl_moving_s;
+    out->degrade = e.degrade;
+    out->fail = e.fail;
+    out->ramp_ms = (uint32_t)e.ramp_ms;
+    out->hold_ms = (uint32_t)e.hold_ms;
+    out->window_ms = (uint32_t)e.window_ms;
+    out->panic = e.panic;
+    out->min_regions = (uint32_t)e.min_regions;
+    out->min_capacity = e.min_capacity;
+    out->max_move = e.max_move;
+    out->failback = e.failback == FAILBACK_AFTER  ? HEALTH_FAILBACK_AFTER
+                    : e.failback == FAILBACK_HOLD ? HEALTH_FAILBACK_HOLD
+                                                  : HEALTH_FAILBACK_AUTO;
+    out->failback_after_ms = (uint32_t)e.failback_after_ms;
+}
+
+/* Services are of a few kinds: one is kept once for as long as its place is not taken by another. NULL
+ * past the memory, which the arena remembers. */
+struct kinds {
+    const struct health_service_config *last, *slot[256];
+};
+
+static const struct health_service_config *service_kind(struct arena *a, struct kinds *kinds,
+                                                        const struct model *m,
+                                                        const struct model_service *svc)
+{
+    struct health_service_config own;
+    fill_service(m, svc, &own);
+    if (kinds->last && memcmp(kinds->last, &own, sizeof own) == 0)
+        return kinds->last;
+    const struct health_service_config **slot =
+        &kinds->slot[hash_bytes(&own, sizeof own, 0) % ARRAY_LEN(kinds->slot)];
+    if (!*slot || memcmp(*slot, &own, sizeof own) != 0) {
+        struct health_service_config *kept = ARENA_NEW(a, struct health_service_config);
+        if (kept)
+            memcpy(kept, &own, sizeof own);
+        *slot = kept;
+    }
+    return kinds->last = *slot;
 }
 
 double signal__share(const struct model *m, const char *key, double fallback)
@@ -82,13 +109,14 @@ static const char *targets_of(struct arena *a, const struct model *m, const stru
 /* One service for all, which is none; a site with one endpoint for each region that depends. */
 static void add_dependencies(struct signal_config *c, const struct snapshot *s,
                              const struct health_probe_config *probes,
-                             struct health_service_config *service, struct health_site_config *site,
+                             struct health_service *service, struct health_site_config *site,
                              struct health_endpoint_config *endpoint,
                              struct health_region_config *region)
 {
     const struct model *m = s->model;
-    service[s->services_n] = (struct health_service_config){
-        .name = "(dependency)", .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    static const struct health_service_config none = {
+        .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    service[s->services_n] = (struct health_service){"(dependency)", &none};
     for (uint32_t i = 0; i < s->regions_n; i++) {
         const struct model_probe *p =
             m->regions[i].depends_on ? model_probe(m, m->regions[i].depends_on) : NULL;
@@ -133,8 +161,7 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + s->regions_n + 1);
     struct health_site_config *site =
         ARENA_ARRAY(a, struct health_site_config, s->board_sites_n + s->regions_n + 1);
-    struct health_service_config *service =
-        ARENA_ARRAY(a, struct health_service_config, s->services_n + 1);
+    struct health_service *service = ARENA_ARRAY(a, struct health_service, s->services_n + 1);
     struct health_region_config *region =
         ARENA_ARRAY(a, struct health_region_config, s->regions_n + 1);
     struct health_probe_config *probes = make_probes(a, m);
@@ -143,12 +170,13 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         arena_destroy(a);
         return NULL;
     }
+    struct kinds kinds = {0};
     for (uint32_t i = 0; i < s->regions_n; i++)
         region[i] = (struct health_region_config){.name = m->regions[i].name,
                                                   .capacity = (double)m->regions[i].capacity};
     for (uint32_t i = 0; i < s->services_n; i++) {
         const struct model_service *svc = &m->services[i];
-        fill_service(m, svc, &service[i]);
+        service[i] = (struct health_service){svc->name, service_kind(a, &kinds, m, svc)};
         for (uint32_t at = s->service_site_first[i]; at < s->service_site_first[i + 1]; at++)
             site[at] =
                 (struct health_site_config){.service = i, .region = s->board_site_region[at]};
@@ -166,6 +194,10 @@ struct signal_config *signal_config_create(const struct snapshot *s)
             if (site[own].endpoint_n++ == 0)
                 site[own].endpoint_first = first + k;
         }
+    }
+    if (arena_failed(a)) {
+        arena_destroy(a);
+        return NULL;
     }
     const char *samples = model_setting(m, "min-samples");
     c->arena = a;

@@ -102,6 +102,7 @@ struct sim {
         struct health_endpoint_config endpoint[IDS_MAX];
         struct health_site_config site[SITES_MAX];
         struct health_service_config service[SERVICES_MAX];
+        struct health_service named[SERVICES_MAX];
         struct health_region_config region[REGIONS_MAX];
         struct health_config cfg;
         uint32_t id_of[IDS_MAX], endpoint_of[IDS_MAX];         /* endpoint number <-> id */

@@ -299,11 +299,11 @@ static void check_left(struct sim *s, const struct health_event *e, uint32_t ser
         own |= any && c->site[i].region == region;
     }
     if (e->after == 0 && !own && regions < v->min_regions)
-        sim_fail(s, "a gradual move to nothing with %u other regions of %s: %s", regions, v->name,
-                 e->text);
+        sim_fail(s, "a gradual move to nothing with %u other regions of %s: %s", regions,
+                 c->named[service].name, e->text);
     if (carried < v->min_capacity * full - 0.001)
-        sim_fail(s, "a gradual move leaves %.3f of %.0f of %s: %s", carried, full, v->name,
-                 e->text);
+        sim_fail(s, "a gradual move leaves %.3f of %.0f of %s: %s", carried, full,
+                 c->named[service].name, e->text);
 }
 
 static struct reporter *reporter_of(struct sim *s, const struct health_event *e)
@@ -467,7 +467,7 @@ static void check_event(struct sim *s, const struct health_event *e)
     s->hash = hash_bytes(e->text, strlen(e->text), s->hash ^ (uint64_t)e->kind ^ (uint64_t)s->now);
     if (s->verbose)
         printf("%9.3f %-8s %s/%s %s\n", (double)s->now / 1000, e->rule,
-               e->service == HEALTH_NONE ? "-" : sim_config(s)->service[e->service].name,
+               e->service == HEALTH_NONE ? "-" : sim_config(s)->named[e->service].name,
                e->region == HEALTH_NONE ? "-" : sim_config(s)->region[e->region].name, e->text);
     if (e->kind == HEALTH_EVENT_ISOLATED)
         s->isolations++;

@@ -49,7 +49,9 @@ static void configure(struct sim *s, struct sim_config *c)
         if (s->service_gone[key])
             continue;
         c->service[services] = s->service_proto[key];
-        c->service[services++].name = s->names[1][key];
+        c->named[services] =
+            (struct health_service){s->names[1][key], &c->service[services]};
+        services++;
     }
     for (uint32_t i = 0; i < s->services * s->regions; i++) {
         uint32_t key = site_key[i];
@@ -81,7 +83,7 @@ static void configure(struct sim *s, struct sim_config *c)
     }
     c->cfg = (struct health_config){.endpoint = c->endpoint,
                                     .site = c->site,
-                                    .service = c->service,
+                                    .service = c->named,
                                     .region = c->region,
                                     .endpoints_n = e,
                                     .sites_n = sites,

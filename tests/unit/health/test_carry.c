@@ -109,8 +109,8 @@ static void adopt_goes_by_key_not_by_number(void **state)
     (void)state;
     down_both(1); /* service 0 in region 1 */
     /* the services change places, and region 1 is declared first */
-    v.service[0].name = w.names[1][1];
-    v.service[1].name = w.names[1][0];
+    v.named[0].name = w.names[1][1];
+    v.named[1].name = w.names[1][0];
     v.region[0].name = w.names[0][1];
     v.region[1].name = w.names[0][0];
     for (uint32_t e = 0; e < 8; e++)

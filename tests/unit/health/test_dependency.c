@@ -9,7 +9,8 @@ static uint32_t eu_db, us_db;
 static void depend(struct world *v)
 {
     v->service[2] = (struct health_service_config){
-        .name = "(dependency)", .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+        .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    v->named[2] = (struct health_service){"(dependency)", &v->service[2]};
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t slot = 6 + i;
         v->probe[slot] = v->probe[0];
@@ -167,8 +168,7 @@ static void a_service_that_has_no_other_region_holds_none_back(void **state)
     world_init(&w, 2, 3, 1);
     depend(&w);
     /* The second service's sites of regions 1 and 2 become another's. */
-    w.service[3] = w.service[1];
-    w.service[3].name = "other.gslb.example";
+    w.named[3] = (struct health_service){"other.gslb.example", &w.service[1]};
     w.cfg.services_n = 4;
     w.site[world_site(&w, 1, 1)].service = w.site[world_site(&w, 1, 2)].service = 3;
     world_start(&w);

@@ -24,7 +24,13 @@ static int setup(void **state)
 {
     (void)state;
     struct health_site_config *site = calloc(ENDPOINTS + 1, sizeof *site);
-    struct health_service_config *service = calloc(SERVICES + 1, sizeof *service);
+    static const struct health_service_config alike = {.ttl_s = 30,
+                                                       .degrade = 0.05,
+                                                       .fail = 0.5,
+                                                       .ramp_ms = 60000,
+                                                       .panic = 0.5,
+                                                       .min_regions = 1};
+    struct health_service *service = calloc(SERVICES + 1, sizeof *service);
     struct health_region_config *region = calloc(REGIONS, sizeof *region);
     char(*text)[16] = calloc(SERVICES + REGIONS, sizeof *text);
     endpoint = calloc(ENDPOINTS + 1, sizeof *endpoint);
@@ -35,13 +41,7 @@ static int setup(void **state)
     }
     for (uint32_t s = 0; s < SERVICES; s++) {
         sprintf(text[s], "s%u", s);
-        service[s] = (struct health_service_config){.name = text[s],
-                                                    .ttl_s = 30,
-                                                    .degrade = 0.05,
-                                                    .fail = 0.5,
-                                                    .ramp_ms = 60000,
-                                                    .panic = 0.5,
-                                                    .min_regions = 1};
+        service[s] = (struct health_service){text[s], &alike};
     }
     for (uint32_t i = 0; i < ENDPOINTS; i++) {
         site[i] = (struct health_site_config){
@@ -168,8 +168,10 @@ static void a_dependency_of_a_hundred_thousand_services_is_looked_at_once(void *
     for (uint32_t i = 0; i < REGIONS; i++)
         region[i] = big.region[i];
     region[0].dependency = ENDPOINTS;
-    ((struct health_service_config *)big.service)[SERVICES] = (struct health_service_config){
-        .name = "(dependency)", .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    static const struct health_service_config none = {
+        .ttl_s = 1, .fail = 1, .ramp_ms = 1000, .dependencies = true};
+    ((struct health_service *)big.service)[SERVICES] =
+        (struct health_service){"(dependency)", &none};
     ((struct health_site_config *)big.site)[ENDPOINTS] = (struct health_site_config){
         .service = SERVICES, .endpoint_first = ENDPOINTS, .endpoint_n = 1};
     endpoint[ENDPOINTS] = (struct health_endpoint_config){

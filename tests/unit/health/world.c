@@ -22,13 +22,13 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
     uint32_t e = 0;
     for (uint32_t s = 0; s < services; s++) {
         snprintf(w->names[1][s], 40, "s%u.gslb.example", s);
-        w->service[s] = (struct health_service_config){.name = w->names[1][s],
-                                                       .ttl_s = 30,
+        w->service[s] = (struct health_service_config){.ttl_s = 30,
                                                        .degrade = 0.05,
                                                        .fail = 0.5,
                                                        .ramp_ms = 60000,
                                                        .panic = 0.5,
                                                        .min_regions = 1};
+        w->named[s] = (struct health_service){w->names[1][s], &w->service[s]};
         for (uint32_t r = 0; r < regions; r++) {
             uint32_t site = s * regions + r;
             w->site[site] = (struct health_site_config){
@@ -48,7 +48,7 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
     }
     w->cfg = (struct health_config){.endpoint = w->endpoint,
                                     .site = w->site,
-                                    .service = w->service,
+                                    .service = w->named,
                                     .region = w->region,
                                     .endpoints_n = e,
                                     .sites_n = services * regions,

@@ -19,7 +19,8 @@ struct world {
     struct health_endpoint_config endpoint[WORLD_MAX];
     struct health_probe_config probe[WORLD_MAX]; /* each its own */
     struct health_site_config site[WORLD_MAX];
-    struct health_service_config service[WORLD_MAX];
+    struct health_service_config service[WORLD_MAX]; /* each its own */
+    struct health_service named[WORLD_MAX];
     struct health_region_config region[WORLD_MAX];
     char names[3][WORLD_MAX][40];
     struct health_config cfg;

@@ -49,8 +49,7 @@ struct health_site_config { /* one service in one region */
     uint32_t service, region;
     uint32_t endpoint_first, endpoint_n;
 };
-struct health_service_config {
-    const char *name;
+struct health_service_config { /* shared by services that have the same */
     uint32_t ttl_s, ttl_moving_s;
     double degrade, fail; /* error rates, 0.05 and 0.50 */
     uint32_t ramp_ms;     /* 60 s */
@@ -64,6 +63,10 @@ struct health_service_config {
     uint32_t failback_after_ms;
     bool dependencies; /* no service: its sites hold what regions depend on */
 };
+struct health_service {
+    const char *name; /* key */
+    const struct health_service_config *config;
+};
 struct health_region_config {
     const char *name;
     double capacity; /* 0: not set, and then load moves nothing */
@@ -75,7 +78,7 @@ struct health_region_config {
 struct health_config { /* borrowed for the engine's lifetime: the caller keeps it alive */
     const struct health_endpoint_config *endpoint;
     const struct health_site_config *site;
-    const struct health_service_config *service;
+    const struct health_service *service;
     const struct health_region_config *region;
     uint32_t endpoints_n, sites_n, services_n, regions_n;
     double dead_band;     /* 0.05 */
