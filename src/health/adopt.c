@@ -276,7 +276,7 @@ static void resume_waiting(struct health *h)
     for (uint32_t i = 0; i < h->probed_n; i++) {
         struct probed *p = &h->probed[i];
         bool down = p->observed == HEALTH_OBSERVED_DOWN;
-        if (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].probe->fall)
+        if (p->listed && p->streak >= health_probe_of(&h->cfg, p->endpoint)->fall)
             health__witness_try_fall(h, p);
         else if (p->streak && p->streak_ok == down)
             health__endpoint_confirm(h, p, h->now_ms);

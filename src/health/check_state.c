@@ -28,7 +28,7 @@ static const char *check_endpoint(const struct health *h, const struct probed *p
     MUST(down || p->restored || p->m.target == AVAIL_FULL || h->source_of[p->endpoint]);
     MUST(!p->silent || (!p->in_on && !p->streak && p->observed == HEALTH_OBSERVED_UP));
     MUST(p->listed == (failing && !down && p->witness_ms == NEVER_MS && h->regions_probed_n >= 2));
-    MUST(!p->ready || (p->listed && p->streak >= h->cfg.endpoint[p->endpoint].probe->fall));
+    MUST(!p->ready || (p->listed && p->streak >= health_probe_of(&h->cfg, p->endpoint)->fall));
     MUST(!p->unproven || p->listed);
     MUST(!p->in_rate || p->in_up);
     MUST(!p->in_up || p->in_on);

@@ -101,14 +101,14 @@ static uint32_t left_with_nothing(const struct health *h, uint32_t region)
 static void say_stranded(struct health *h, uint32_t region, uint32_t service)
 {
     struct region *r = &h->region[region];
-    const struct health_endpoint_config *c = &h->cfg.endpoint[health_dependency(h, region)];
+    uint32_t on = health_dependency(h, region);
     char target[TARGET_TEXT_MAX], hold[40] = "dependency";
     if (r->m.avail)
         snprintf(hold, sizeof hold, "hold %.2f would=0.00", avail_to_double(r->m.avail));
     struct health_event *e = health__event(
         h, HEALTH_EVENT_HOLD, LOG_WARN, health__place_region(region), RULE_LAST_REGION,
         "%s blocked-by=last-region(%.60s) cause=\"%.60s %s down\"%s", hold,
-        h->cfg.service[service].name, c->probe->name, health__target_text(c, target),
+        h->cfg.service[service].name, health_probe_of(&h->cfg, on)->name, health__target_text(h, on, target),
         r->m.avail ? "" : " effect=\"it returns\"");
     health__event_moves(e, r->m.avail, r->m.avail);
     e->would = AVAIL_NONE;

@@ -39,6 +39,11 @@ static const struct health_endpoint_config *config_of(const struct health *h,
     return &h->cfg.endpoint[p->endpoint];
 }
 
+static const struct health_probe_config *probe_of(const struct health *h, const struct probed *p)
+{
+    return health_probe_of(&h->cfg, p->endpoint);
+}
+
 static bool single(const struct health *h, uint32_t endpoint)
 {
     return h->cfg.site[health__site_of(h, endpoint)].endpoint_n == 1;
@@ -249,19 +254,21 @@ static void rise(struct health *h, struct probed *p)
  */
 void health__endpoint_confirm(struct health *h, struct probed *p, int64_t not_before_ms)
 {
-    int64_t spacing = config_of(h, p)->probe->interval_ms / 5;
+    int64_t spacing = probe_of(h, p)->interval_ms / 5;
     if (spacing < CONFIRM_SPACING_MS_MIN)
         spacing = CONFIRM_SPACING_MS_MIN;
     int64_t at = p->last_started_ms + spacing;
     health__action(h, p, at > not_before_ms ? at : not_before_ms);
 }
 
-const char *health__target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX])
+const char *health__target_text(const struct health *h, uint32_t endpoint,
+                                char out[TARGET_TEXT_MAX])
 {
+    const struct health_endpoint_config *c = &h->cfg.endpoint[endpoint];
+    const struct health_probe_config *probe = health_probe_of(&h->cfg, endpoint);
     bool v6 = strchr(c->address, ':') != NULL;
-    if (c->probe->port)
-        snprintf(out, TARGET_TEXT_MAX, v6 ? "[%.100s]:%u" : "%.100s:%u", c->address,
-                 c->probe->port);
+    if (probe->port)
+        snprintf(out, TARGET_TEXT_MAX, v6 ? "[%.100s]:%u" : "%.100s:%u", c->address, probe->port);
     else
         snprintf(out, TARGET_TEXT_MAX, "%.100s", c->address);
     return out;
@@ -270,35 +277,35 @@ const char *health__target_text(const struct health_endpoint_config *c, char out
 static void probe_event(struct health *h, const struct probed *p, bool ok, enum log_level level,
                         const char *text, uint32_t of)
 {
-    const struct health_endpoint_config *c = config_of(h, p);
+    const struct health_probe_config *probe = probe_of(h, p);
     char count[32] = "", target[TARGET_TEXT_MAX];
     if (of)
         snprintf(count, sizeof count, " (%u/%u)", p->streak < of ? p->streak : of, of);
     struct health_event *e =
         health__event(h, HEALTH_EVENT_PROBE, level, health__place_endpoint(h, p->endpoint),
-                      RULE_PROBE, "probe %.60s %s %s: %.100s%s", c->probe->name,
-                      health__target_text(c, target), ok ? "ok" : "fail", text, count);
+                      RULE_PROBE, "probe %.60s %s %s: %.100s%s", probe->name,
+                      health__target_text(h, p->endpoint, target), ok ? "ok" : "fail", text, count);
     if (!health__is_dependency(h, health__site_of(h, p->endpoint)))
         health__event_moves(e, p->m.avail, p->m.avail);
 }
 
 static void on_failure(struct health *h, struct probed *p, const struct health_sample *s)
 {
-    const struct health_endpoint_config *c = config_of(h, p);
+    const struct health_probe_config *probe = probe_of(h, p);
     bool down = p->observed == HEALTH_OBSERVED_DOWN;
     bool first = p->streak == 0 || p->streak_ok;
     p->streak = first ? 1 : p->streak + (p->streak < UINT32_MAX);
     p->streak_ok = false;
-    probe_event(h, p, false, down || p->streak > c->probe->fall ? LOG_DEBUG : LOG_INFO, s->text,
-                down ? 0 : c->probe->fall);
+    probe_event(h, p, false, down || p->streak > probe->fall ? LOG_DEBUG : LOG_INFO, s->text,
+                down ? 0 : probe->fall);
     if (down)
         return;
     p->note = 0;
     if (first)
         health__witness_streak(h, p, s->started_ms);
-    if (p->listed && p->streak + 1 >= c->probe->fall && p->streak < c->probe->fall)
+    if (p->listed && p->streak + 1 >= probe->fall && p->streak < probe->fall)
         health__witness_seek(h, p); /* so that it is known when the last failure is */
-    if (p->streak < c->probe->fall)
+    if (p->streak < probe->fall)
         health__endpoint_confirm(h, p, h->now_ms + CONFIRM_AFTER_WITNESS_MS);
     else
         health__witness_try_fall(h, p);
@@ -306,7 +313,7 @@ static void on_failure(struct health *h, struct probed *p, const struct health_s
 
 static void on_success(struct health *h, struct probed *p, const struct health_sample *s)
 {
-    const struct health_endpoint_config *c = config_of(h, p);
+    const struct health_probe_config *probe = probe_of(h, p);
     bool down = p->observed == HEALTH_OBSERVED_DOWN;
     bool after_failures = p->streak && !p->streak_ok;
     p->streak = after_failures ? 1 : p->streak + (p->streak < UINT32_MAX);
@@ -314,7 +321,7 @@ static void on_success(struct health *h, struct probed *p, const struct health_s
     p->latency_us =
         p->latency_us ? p->latency_us - p->latency_us / 8 + s->latency_us / 8 : s->latency_us;
     if (after_failures) {
-        probe_event(h, p, true, LOG_INFO, s->text, down ? c->probe->rise : 0);
+        probe_event(h, p, true, LOG_INFO, s->text, down ? probe->rise : 0);
         health__witness_clear(h, p);
     }
     if (!down && p->restored) {
@@ -327,7 +334,7 @@ static void on_success(struct health *h, struct probed *p, const struct health_s
         j->rate_target = AVAIL_FULL;
         j->note = 0;
     }
-    if (p->observed != HEALTH_OBSERVED_UP && p->streak >= c->probe->rise)
+    if (p->observed != HEALTH_OBSERVED_UP && p->streak >= probe->rise)
         rise(h, p);
     else if (down)
         health__endpoint_confirm(h, p, h->now_ms);

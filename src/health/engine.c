@@ -8,9 +8,9 @@ int64_t health__window_ms(const struct health *h, uint32_t site)
         return service->window_ms;
     int64_t longest = 60000;
     for (uint32_t i = 0; i < s->endpoint_n; i++) {
-        const struct health_endpoint_config *e = &h->cfg.endpoint[s->endpoint_first + i];
-        if (e->probe && 20 * (int64_t)e->probe->interval_ms > longest)
-            longest = 20 * (int64_t)e->probe->interval_ms;
+        const struct health_probe_config *p = health_probe_of(&h->cfg, s->endpoint_first + i);
+        if (p && 20 * (int64_t)p->interval_ms > longest)
+            longest = 20 * (int64_t)p->interval_ms;
     }
     return longest;
 }
@@ -46,14 +46,15 @@ static bool config_valid(const struct health_config *c)
         if (e->site >= c->sites_n || i < c->site[e->site].endpoint_first ||
             i - c->site[e->site].endpoint_first >= c->site[e->site].endpoint_n)
             return false;
-        if (e->probe && (!e->probe->fall || !e->probe->rise || !e->probe->interval_ms))
+        const struct health_probe_config *p = health_probe_of(c, i);
+        if (p && (c->probe_of[i] > c->probes_n || !p->fall || !p->rise || !p->interval_ms))
             return false;
     }
     for (uint32_t i = 0; i < c->regions_n; i++) {
         uint32_t at = c->region[i].dependency;
         if (at == HEALTH_NONE || !at)
             continue;
-        if (at >= c->endpoints_n || !c->endpoint[at].probe ||
+        if (at >= c->endpoints_n || !health_probe_of(c, at) ||
             c->site[c->endpoint[at].site].region != i ||
             !c->service[c->site[c->endpoint[at].site].service].config->dependencies)
             return false;
@@ -93,7 +94,7 @@ static void count_probed(struct health *h)
         const struct health_site_config *s = &h->cfg.site[i];
         uint32_t n = 0;
         for (uint32_t e = s->endpoint_first; e < s->endpoint_first + s->endpoint_n; e++)
-            if (h->cfg.endpoint[e].probe) {
+            if (health_probe_of(&h->cfg, e)) {
                 n++;
                 h->probed_of[e] = ++h->probed_n;
             }
@@ -183,8 +184,8 @@ static void start_endpoints(struct health *h)
         start_endpoint(h, p, i);
         if (!health__is_dependency(h, health__site_of(h, i)))
             h->region[health__region_of(h, i)].probed_n++;
-        if (h->cfg.endpoint[i].probe->timeout_ms > h->timeout_ms_max)
-            h->timeout_ms_max = h->cfg.endpoint[i].probe->timeout_ms;
+        if (health_probe_of(&h->cfg, i)->timeout_ms > h->timeout_ms_max)
+            h->timeout_ms_max = health_probe_of(&h->cfg, i)->timeout_ms;
         health__endpoint_recount(h, i);
     }
 }

@@ -445,7 +445,9 @@ bool health__dependency_moving(const struct health *h, uint32_t region);
 bool health__witness_possible(const struct health *h, uint32_t region);
 bool health__endpoint_may_change(const struct probed *p);
 #define TARGET_TEXT_MAX 112
-const char *health__target_text(const struct health_endpoint_config *c, char out[TARGET_TEXT_MAX]);
+/* Of an endpoint that is probed. */
+const char *health__target_text(const struct health *h, uint32_t endpoint,
+                                char out[TARGET_TEXT_MAX]);
 
 /* region.c */
 void health__region_judge(struct health *h, uint32_t region);

@@ -80,21 +80,21 @@ static void say_reported(char out[HEALTH_TEXT_MAX], const struct source *s, uint
 
 static void endpoint_why(const struct health *h, const struct probed *p, char out[HEALTH_TEXT_MAX])
 {
-    const struct health_endpoint_config *c = &h->cfg.endpoint[p->endpoint];
+    const struct health_probe_config *probe = health_probe_of(&h->cfg, p->endpoint);
     struct mover_rules r = health__service_rules(h, health__service_of(h, p->endpoint));
     const char *last = h->last[p - h->probed];
     bool failing = p->streak && !p->streak_ok;
     struct verdict v = health__reports_verdict(h, p->endpoint);
     if (p->note)
         say(out, "%s", h->note[p->note]);
-    else if (failing && p->observed != HEALTH_OBSERVED_DOWN && p->streak >= c->probe->fall)
+    else if (failing && p->observed != HEALTH_OBSERVED_DOWN && p->streak >= probe->fall)
         say(out, "%s: %u failures in a row: %s", h->isolated ? "isolated" : "waits for a witness",
             p->streak, last);
     else if (failing)
         say(out, "%u failure%s in a row: %s", p->streak, p->streak == 1 ? "" : "s", last);
     else if (p->observed == HEALTH_OBSERVED_DOWN)
         say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak,
-            c->probe->rise);
+            probe->rise);
     else if (v.by && v.want < p->m.avail + avail_from_double(h->cfg.dead_band))
         say_reported(out, v.by, v.want, &p->held);
     else if (!say_return(h, out, &p->m, &r))
@@ -175,8 +175,8 @@ static void region_why(const struct health *h, uint32_t region, char out[HEALTH_
     if (r->note)
         say(out, "%s", h->note[r->note]);
     else if (p && p->observed == HEALTH_OBSERVED_DOWN)
-        say(out, "depends on %.60s %s, which is down%s", h->cfg.endpoint[on].probe->name,
-            health__target_text(&h->cfg.endpoint[on], target),
+        say(out, "depends on %.60s %s, which is down%s", health_probe_of(&h->cfg, on)->name,
+            health__target_text(h, on, target),
             r->stranded ? ": blocked by last-region" : "");
     else if (r->zero_n >= 2 && r->zero_n * 2 > r->judged_n)
         say(out, "%u of %u services down", r->zero_n, r->judged_n);

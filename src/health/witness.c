@@ -253,7 +253,7 @@ static bool start_anew(struct health *h, struct probed *p)
 
 void health__witness_try_fall(struct health *h, struct probed *p)
 {
-    uint32_t fall = h->cfg.endpoint[p->endpoint].probe->fall;
+    uint32_t fall = health_probe_of(&h->cfg, p->endpoint)->fall;
     if (p->streak < fall || p->observed == HEALTH_OBSERVED_DOWN)
         return;
     if (!p->listed) {

@@ -52,13 +52,13 @@ static uint32_t fill_targets(const struct daemon *d, struct probe_target *t, uin
 {
     const struct snapshot *s = world_now(d);
     const struct model *m = s->model;
-    const struct health_endpoint_config *known = signal_config_engine(d->engine_config)->endpoint;
+    const struct health_config *known = signal_config_engine(d->engine_config);
     uint32_t all = signal_config_probed_n(d->engine_config), n = 0;
     for (uint32_t i = 0; i < s->services_n && n < all; i++) {
         const struct model_service *svc = &m->services[i];
         uint32_t first = s->service_endpoint_first[i];
         for (uint32_t at = first; at < s->service_endpoint_first[i + 1]; at++) {
-            if (!known[at].probe)
+            if (!health_probe_of(known, at))
                 continue;
             const struct model_endpoint *e = &svc->endpoints[at - first];
             struct ip ip;

@@ -12,6 +12,7 @@
 
 struct signal_config { /* in one piece with its texts */
     struct health_config config;
+    uint32_t *probe_of; /* NULL until something is probed */
     uint32_t probed_n;
     struct arena *arena;
     struct signal_dependency *dependency;
@@ -106,9 +107,17 @@ static const char *targets_of(struct arena *a, const struct model *m, const stru
     return text;
 }
 
+/* The endpoint has this probe. The table of them is made for the first: n endpoints in all. */
+static void set_probe(struct signal_config *c, uint32_t n, uint32_t slot, ptrdiff_t probe)
+{
+    if (!c->probe_of)
+        c->probe_of = ARENA_ARRAY(c->arena, uint32_t, n);
+    if (c->probe_of)
+        c->probe_of[slot] = (uint32_t)probe + 1;
+}
+
 /* One service for all, which is none; a site with one endpoint for each region that depends. */
 static void add_dependencies(struct signal_config *c, const struct snapshot *s,
-                             const struct health_probe_config *probes,
                              struct health_service *service, struct health_site_config *site,
                              struct health_endpoint_config *endpoint,
                              struct health_region_config *region)
@@ -138,8 +147,8 @@ static void add_dependencies(struct signal_config *c, const struct snapshot *s,
             .service = s->services_n, .region = i, .endpoint_first = slot, .endpoint_n = 1};
         endpoint[slot] = (struct health_endpoint_config){.address = d->address,
                                                          .site = s->board_sites_n + k,
-                                                         .weight = 1,
-                                                         .probe = &probes[p - m->probes]};
+                                                         .weight = 1};
+        set_probe(c, s->endpoints_n + s->regions_n, slot, p - m->probes);
     }
 }
 
@@ -171,6 +180,8 @@ struct signal_config *signal_config_create(const struct snapshot *s)
         return NULL;
     }
     struct kinds kinds = {0};
+    c->arena = a;
+    c->dependency = dependency;
     for (uint32_t i = 0; i < s->regions_n; i++)
         region[i] = (struct health_region_config){.name = m->regions[i].name,
                                                   .capacity = (double)m->regions[i].capacity};
@@ -189,26 +200,28 @@ struct signal_config *signal_config_create(const struct snapshot *s)
             endpoint[first + k] =
                 (struct health_endpoint_config){.address = e->address,
                                                 .site = own,
-                                                .weight = (uint32_t)e->weight,
-                                                .probe = p ? &probes[p - m->probes] : NULL};
+                                                .weight = (uint32_t)e->weight};
+            if (p)
+                set_probe(c, s->endpoints_n + s->regions_n, first + k, p - m->probes);
             if (site[own].endpoint_n++ == 0)
                 site[own].endpoint_first = first + k;
         }
     }
+    add_dependencies(c, s, service, site, endpoint, region);
     if (arena_failed(a)) {
         arena_destroy(a);
         return NULL;
     }
     const char *samples = model_setting(m, "min-samples");
-    c->arena = a;
-    c->dependency = dependency;
-    add_dependencies(c, s, probes, service, site, endpoint, region);
     uint32_t more = c->dependencies_n;
     c->config = (struct health_config){
         .endpoint = endpoint,
         .site = site,
         .service = service,
         .region = region,
+        .probe = probes,
+        .probe_of = c->probe_of,
+        .probes_n = m->probes_n,
         .endpoints_n = s->endpoints_n + more,
         .sites_n = s->board_sites_n + more,
         .services_n = s->services_n + (more > 0),

@@ -104,6 +104,7 @@ struct sim {
         struct health_service_config service[SERVICES_MAX];
         struct health_service named[SERVICES_MAX];
         struct health_region_config region[REGIONS_MAX];
+        uint32_t probe_of[IDS_MAX];
         struct health_config cfg;
         uint32_t id_of[IDS_MAX], endpoint_of[IDS_MAX];         /* endpoint number <-> id */
         uint32_t site_of[SITES_MAX], service_of[SERVICES_MAX]; /* key -> number */

@@ -74,8 +74,8 @@ static void configure(struct sim *s, struct sim_config *c)
             c->endpoint[e] =
                 (struct health_endpoint_config){.address = s->names[2][id],
                                                 .site = sites,
-                                                .weight = 100,
-                                                .probe = s->t[id].unprobed ? NULL : &s->proto};
+                                                .weight = 100};
+            c->probe_of[e] = !s->t[id].unprobed;
             c->site[sites].endpoint_n++;
             e++;
         }
@@ -85,6 +85,9 @@ static void configure(struct sim *s, struct sim_config *c)
                                     .site = c->site,
                                     .service = c->named,
                                     .region = c->region,
+                                    .probe = &s->proto,
+                                    .probe_of = c->probe_of,
+                                    .probes_n = 1,
                                     .endpoints_n = e,
                                     .sites_n = sites,
                                     .services_n = services,

@@ -172,7 +172,7 @@ static void an_endpoint_without_a_probe_is_always_up(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[0].probe = NULL;
+    w.probe_of[0] = 0;
     world_start(&w);
     for (int i = 0; i < 5; i++)
         world_fail(&w, 0);
@@ -243,6 +243,9 @@ static void a_configuration_with_holes_is_refused(void **state)
     assert_null(h);
     bad[1] = w.site[1];
     bad[1].endpoint_n = 2;
+    assert_int_equal(health_create(&c, 0, 0, &h), ERR_INVALID);
+    c = w.cfg;
+    c.probes_n = 1;
     assert_int_equal(health_create(&c, 0, 0, &h), ERR_INVALID);
 }
 

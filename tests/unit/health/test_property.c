@@ -65,7 +65,7 @@ static void draw(struct world *w, struct rng *r)
     for (uint32_t e = 0; e < w->cfg.endpoints_n; e++) {
         w->probe[e].fall = 1 + rng_below(r, 4);
         w->probe[e].rise = 1 + rng_below(r, 3);
-        w->endpoint[e].probe = rng_below(r, 6) != 0 ? &w->probe[e] : NULL;
+        w->probe_of[e] = rng_below(r, 6) != 0 ? e + 1 : 0;
         w->endpoint[e].weight = rng_below(r, 3) * 50;
     }
     for (uint32_t s = 0; s < w->services; s++) {

@@ -66,7 +66,7 @@ static void services_without_probes_have_no_say(void **state)
     world_end(&w);
     world_init(&w, 4, 3, 1);
     for (uint32_t s = 2; s < 4; s++)
-        w.endpoint[at(s, 0)].probe = NULL;
+        w.probe_of[at(s, 0)] = 0;
     world_start(&w);
     world_fall(&w, at(0, 0), at(0, 1));
     world_fall(&w, at(1, 0), at(0, 1));

@@ -288,7 +288,7 @@ static void what_has_no_probe_is_judged_by_reports(void **state)
     (void)state;
     begin(1, 2, 2);
     for (uint32_t i = 0; i < 4; i++)
-        w.endpoint[i].probe = NULL;
+        w.probe_of[i] = 0;
     world_start(&w);
     site_report(0, "haproxy", 700, 300);
     assert_true(world_avail_site(&w, 0) < AVAIL_FULL);
@@ -425,7 +425,7 @@ static void everything_goes_over_to_a_new_configuration(void **state)
     (void)state;
     begin(2, 2, 2);
     for (uint32_t i = 4; i < 8; i++)
-        w.endpoint[i].probe = NULL;
+        w.probe_of[i] = 0;
     w.region[0].capacity = 1000;
     go();
     site_report(0, "haproxy", 700, 300);
@@ -462,7 +462,7 @@ static void a_restart_serves_what_was_reported_last_until_reports_come(void **st
 {
     (void)state;
     begin(1, 2, 1);
-    w.endpoint[0].probe = w.endpoint[1].probe = NULL;
+    w.probe_of[0] = w.probe_of[1] = 0;
     world_start(&w);
     site_report(0, "haproxy", 700, 300);
     uint32_t had = world_avail_site(&w, 0);

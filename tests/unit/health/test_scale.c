@@ -19,6 +19,7 @@ static struct health_config big;
 static const struct health_probe_config web = {
     .name = "web", .port = 80, .interval_ms = 5000, .timeout_ms = 2000, .fall = 3, .rise = 2};
 static struct health_endpoint_config *endpoint;
+static uint32_t *probe_of;
 
 static int setup(void **state)
 {
@@ -34,7 +35,8 @@ static int setup(void **state)
     struct health_region_config *region = calloc(REGIONS, sizeof *region);
     char(*text)[16] = calloc(SERVICES + REGIONS, sizeof *text);
     endpoint = calloc(ENDPOINTS + 1, sizeof *endpoint);
-    assert_true(site && service && region && text && endpoint);
+    probe_of = calloc(ENDPOINTS + 1, sizeof *probe_of);
+    assert_true(site && service && region && text && endpoint && probe_of);
     for (uint32_t r = 0; r < REGIONS; r++) {
         sprintf(text[SERVICES + r], "r%u", r);
         region[r].name = text[SERVICES + r];
@@ -53,6 +55,9 @@ static int setup(void **state)
                                  .site = site,
                                  .service = service,
                                  .region = region,
+                                 .probe = &web,
+                                 .probe_of = probe_of,
+                                 .probes_n = 1,
                                  .endpoints_n = ENDPOINTS,
                                  .sites_n = ENDPOINTS,
                                  .services_n = SERVICES,
@@ -65,7 +70,7 @@ static int setup(void **state)
 static void probe_first(uint32_t n)
 {
     for (uint32_t i = 0; i < ENDPOINTS; i++)
-        endpoint[i].probe = i < n ? &web : NULL;
+        probe_of[i] = i < n;
 }
 
 static void sample(struct health *h, uint32_t e, bool ok, int64_t now)
@@ -175,7 +180,8 @@ static void a_dependency_of_a_hundred_thousand_services_is_looked_at_once(void *
     ((struct health_site_config *)big.site)[ENDPOINTS] = (struct health_site_config){
         .service = SERVICES, .endpoint_first = ENDPOINTS, .endpoint_n = 1};
     endpoint[ENDPOINTS] = (struct health_endpoint_config){
-        .address = "192.0.2.9", .site = ENDPOINTS, .weight = 1, .probe = &web};
+        .address = "192.0.2.9", .site = ENDPOINTS, .weight = 1};
+    probe_of[ENDPOINTS] = 1;
     c.endpoints_n = c.sites_n = ENDPOINTS + 1;
     c.services_n = SERVICES + 1;
     c.region = region;

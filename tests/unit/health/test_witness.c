@@ -211,7 +211,7 @@ static void unprobed_endpoints_elsewhere_make_no_second_region(void **state)
     (void)state;
     world_end(&w);
     world_init(&w, 1, 2, 1);
-    w.endpoint[1].probe = NULL;
+    w.probe_of[1] = 0;
     world_start(&w);
     fail_times(0, 3);
     assert_int_equal(world_observed(&w, 0), HEALTH_OBSERVED_DOWN);

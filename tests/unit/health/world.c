@@ -42,7 +42,8 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
                                                            .fall = 3,
                                                            .rise = 2};
                 w->endpoint[e] = (struct health_endpoint_config){
-                    .address = w->names[2][e], .site = site, .weight = 100, .probe = &w->probe[e]};
+                    .address = w->names[2][e], .site = site, .weight = 100};
+                w->probe_of[e] = e + 1;
             }
         }
     }
@@ -50,6 +51,9 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
                                     .site = w->site,
                                     .service = w->named,
                                     .region = w->region,
+                                    .probe = w->probe,
+                                    .probe_of = w->probe_of,
+                                    .probes_n = WORLD_MAX,
                                     .endpoints_n = e,
                                     .sites_n = services * regions,
                                     .services_n = services,
@@ -149,7 +153,7 @@ void world_rounds(struct world *w, int rounds, int64_t ms)
 {
     for (int i = 0; i < rounds; i++) {
         for (uint32_t e = 0; e < w->cfg.endpoints_n; e++)
-            if (w->endpoint[e].probe)
+            if (w->probe_of[e])
                 world_ok(w, e);
         world_advance(w, ms);
     }

@@ -18,6 +18,7 @@ struct world {
     uint32_t services, regions, per_site;
     struct health_endpoint_config endpoint[WORLD_MAX];
     struct health_probe_config probe[WORLD_MAX]; /* each its own */
+    uint32_t probe_of[WORLD_MAX];
     struct health_site_config site[WORLD_MAX];
     struct health_service_config service[WORLD_MAX]; /* each its own */
     struct health_service named[WORLD_MAX];

@@ -43,7 +43,6 @@ struct health_endpoint_config {
     const char *address; /* key, and text for events: "203.0.113.10" */
     uint32_t site;
     uint32_t weight;
-    const struct health_probe_config *probe; /* NULL: then it is always up by observation */
 };
 struct health_site_config { /* one service in one region */
     uint32_t service, region;
@@ -80,7 +79,11 @@ struct health_config { /* borrowed for the engine's lifetime: the caller keeps i
     const struct health_site_config *site;
     const struct health_service *service;
     const struct health_region_config *region;
-    uint32_t endpoints_n, sites_n, services_n, regions_n;
+    const struct health_probe_config *probe;
+    /* By endpoint, numbers in probe from 1 on; 0: none, it is always up by observation. NULL: nothing is
+     * probed. */
+    const uint32_t *probe_of;
+    uint32_t endpoints_n, sites_n, services_n, regions_n, probes_n;
     double dead_band;     /* 0.05 */
     uint32_t samples_min; /* 10 */
     /* What region-level reports are judged by. */
@@ -88,6 +91,14 @@ struct health_config { /* borrowed for the engine's lifetime: the caller keeps i
     uint32_t window_ms;         /* 0: 60 s */
     double load_high, load_low; /* utilisation, 0.9 and 0.7; 0: load moves nothing */
 };
+
+/* The probe of an endpoint, or NULL. */
+static inline const struct health_probe_config *health_probe_of(const struct health_config *c,
+                                                                uint32_t endpoint)
+{
+    uint32_t n = c->probe_of ? c->probe_of[endpoint] : 0;
+    return n ? &c->probe[n - 1] : NULL;
+}
 
 /* What the engine says happened: one line of the log each. */
 enum health_event_kind {
@@ -146,7 +157,7 @@ struct health_sample {
 
 struct health;
 
-/* ERR_INVALID: an index out of range, a site's endpoints not its own, fall, rise or interval 0. */
+/* ERR_INVALID: an index or a probe's number out of range, a site's endpoints not its own, fall, rise or interval 0. */
 enum err health_create(const struct health_config *config, int64_t now_ms, int64_t wall_ms,
                        struct health **out) WARN_UNUSED;
 void health_destroy(struct health **h);
