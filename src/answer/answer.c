@@ -249,10 +249,7 @@ static void fetch(const struct answer_worker *w, const struct snapshot *s,
     const struct steer_service *svc = &s->steer.service[u->service];
     uint32_t endpoint = svc->endpoint_first;
     const _Atomic uint32_t *words = steer_words(&s->steer, u->service);
-    __builtin_prefetch(&s->steer.site[svc->site_first]);
-    __builtin_prefetch(&s->steer.site[svc->site_first + svc->site_n]);
-    __builtin_prefetch(&s->steer.endpoint[endpoint]);
-    __builtin_prefetch(&s->steer.endpoint[endpoint + 5]);
+    __builtin_prefetch(&s->steer.address[endpoint]);
     __builtin_prefetch(words);
     __builtin_prefetch(words + 9);
     __builtin_prefetch(&s->tally[w->index].endpoint[endpoint], 1);

@@ -79,7 +79,7 @@ static void put_service(struct encoder *e)
     uint16_t type = p->family == STEER_HOST ? DNS_CNAME : p->family == STEER_V4 ? DNS_A : DNS_AAAA;
     for (uint16_t i = 0; i < p->steer.n; i++) {
         uint8_t len;
-        const uint8_t *rdata = steer_rdata(t, &t->endpoint[p->steer.endpoint[i]], &len);
+        const uint8_t *rdata = steer_rdata(t, p->steer.endpoint[i], p->family, &len);
         dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, type, p->ttl,
                       rdata, len);
     }
@@ -276,8 +276,7 @@ size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
         limit = r->cap;
     if (is_address(q, p, opt)) {
         uint8_t len;
-        const uint8_t *rdata =
-            steer_rdata(&s->steer, &s->steer.endpoint[p->steer.endpoint[0]], &len);
+        const uint8_t *rdata = steer_rdata(&s->steer, p->steer.endpoint[0], p->family, &len);
         size_t n = dns_write_address(r->out, limit, r->msg, q, p->scope, p->ttl, rdata, len);
         *outcome = ANSWER_noerror;
         if (n > 0)

@@ -358,7 +358,8 @@ static enum err read_kind(struct reader *r, const struct at *at, const struct co
     case FIELD_ADDRESS:
         if (!json_is_string(v))
             return refuse(r, at, f, v);
-        return config__read_address(r, at, json_string_value(v), &endpoint->address, &endpoint->family);
+        return config__read_address(r, at, json_string_value(v), &endpoint->address,
+                                    &endpoint->family);
     case FIELD_NS:
         return config__read_ns(r, at, v, item);
     case FIELD_LIST:

@@ -61,7 +61,7 @@ static void order_text(const struct snapshot *s, uint32_t service, const struct 
     char *end = out;
     *out = '\0';
     for (uint16_t i = 0; i < row->n; i++) {
-        uint8_t region = s->steer.site[svc->site_first + (item[i] & STEER_UNIT)].region;
+        uint8_t region = steer_sites(&s->steer, svc)[item[i] & STEER_UNIT].region;
         next_group |= (item[i] & STEER_GROUP) != 0;
         if (said >> region & 1)
             continue;

@@ -155,7 +155,8 @@ static bool samples_fit(const struct judged *a, const struct judged *b)
 static void adopt_budget(struct health *h, const struct health *old, uint32_t service,
                          uint32_t old_service)
 {
-    if (h->cfg.service[service].config->max_move > 0 && old->cfg.service[old_service].config->max_move > 0)
+    if (h->cfg.service[service].config->max_move > 0 &&
+        old->cfg.service[old_service].config->max_move > 0)
         h->budget[service] = old->budget[old_service];
 }
 

@@ -108,8 +108,8 @@ static void say_stranded(struct health *h, uint32_t region, uint32_t service)
     struct health_event *e = health__event(
         h, HEALTH_EVENT_HOLD, LOG_WARN, health__place_region(region), RULE_LAST_REGION,
         "%s blocked-by=last-region(%.60s) cause=\"%.60s %s down\"%s", hold,
-        h->cfg.service[service].name, health_probe_of(&h->cfg, on)->name, health__target_text(h, on, target),
-        r->m.avail ? "" : " effect=\"it returns\"");
+        h->cfg.service[service].name, health_probe_of(&h->cfg, on)->name,
+        health__target_text(h, on, target), r->m.avail ? "" : " effect=\"it returns\"");
     health__event_moves(e, r->m.avail, r->m.avail);
     e->would = AVAIL_NONE;
 }

@@ -118,11 +118,10 @@ static void say_moved(struct health *h, uint32_t region, uint32_t before, const 
     if (r->m.rule == RULE_DEPENDENCY) {
         char target[TARGET_TEXT_MAX];
         uint32_t on = health_dependency(h, region);
-        e = health__event(h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region),
-                          RULE_DEPENDENCY,
-                          "availability %.2f -> %.2f rule=dependency cause=\"%.60s %s down\"%s",
-                          was, is, health_probe_of(&h->cfg, on)->name,
-                          health__target_text(h, on, target), more);
+        e = health__event(
+            h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_DEPENDENCY,
+            "availability %.2f -> %.2f rule=dependency cause=\"%.60s %s down\"%s", was, is,
+            health_probe_of(&h->cfg, on)->name, health__target_text(h, on, target), more);
     } else if (r->m.rule == RULE_REGION)
         e = health__event(
             h, HEALTH_EVENT_AVAILABILITY, LOG_NOTICE, health__place_region(region), RULE_REGION,

@@ -67,9 +67,9 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
         struct health_saved s = {.service = h->cfg.service[c->service].name,
                                  .region = h->cfg.region[c->region].name,
                                  .observed = (uint8_t)observed,
-                                 .released =
-                                     j->m.avail == 0 && !j->m.kept_out &&
-                                     h->cfg.service[c->service].config->failback == HEALTH_FAILBACK_HOLD};
+                                 .released = j->m.avail == 0 && !j->m.kept_out &&
+                                             h->cfg.service[c->service].config->failback ==
+                                                 HEALTH_FAILBACK_HOLD};
         fill(h, &s, &j->m, &j->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);
@@ -85,9 +85,9 @@ void health_save(const struct health *h, void (*fn)(void *ctx, const struct heal
                                  .region = h->cfg.region[health__region_of(h, p->endpoint)].name,
                                  .address = h->cfg.endpoint[p->endpoint].address,
                                  .observed = p->observed,
-                                 .released =
-                                     p->m.avail == 0 && !p->m.kept_out &&
-                                     h->cfg.service[service].config->failback == HEALTH_FAILBACK_HOLD};
+                                 .released = p->m.avail == 0 && !p->m.kept_out &&
+                                             h->cfg.service[service].config->failback ==
+                                                 HEALTH_FAILBACK_HOLD};
         fill(h, &s, &p->m, &p->out);
         memcpy(s.why, v.why, sizeof s.why);
         fn(ctx, &s);

@@ -93,8 +93,7 @@ static void endpoint_why(const struct health *h, const struct probed *p, char ou
     else if (failing)
         say(out, "%u failure%s in a row: %s", p->streak, p->streak == 1 ? "" : "s", last);
     else if (p->observed == HEALTH_OBSERVED_DOWN)
-        say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak,
-            probe->rise);
+        say(out, "down by %u failures, %u of %u successes", p->streak_fall, p->streak, probe->rise);
     else if (v.by && v.want < p->m.avail + avail_from_double(h->cfg.dead_band))
         say_reported(out, v.by, v.want, &p->held);
     else if (!say_return(h, out, &p->m, &r))
@@ -176,8 +175,7 @@ static void region_why(const struct health *h, uint32_t region, char out[HEALTH_
         say(out, "%s", h->note[r->note]);
     else if (p && p->observed == HEALTH_OBSERVED_DOWN)
         say(out, "depends on %.60s %s, which is down%s", health_probe_of(&h->cfg, on)->name,
-            health__target_text(h, on, target),
-            r->stranded ? ": blocked by last-region" : "");
+            health__target_text(h, on, target), r->stranded ? ": blocked by last-region" : "");
     else if (r->zero_n >= 2 && r->zero_n * 2 > r->judged_n)
         say(out, "%u of %u services down", r->zero_n, r->judged_n);
     else if (v.by && v.want <= v.load && down)

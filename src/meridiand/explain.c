@@ -136,7 +136,7 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
                        unsigned chosen_group, char *out, size_t cap)
 {
     const struct steer_tables *t = &x->s->steer;
-    const struct steer_endpoint *e = &t->endpoint[endpoint];
+    const struct steer_endpoint *e = steer_endpoint_of(t, x->p->service, endpoint);
     const struct steer_site *site = steer_site_of(t, x->p->service, endpoint);
     uint32_t flags, avail = steer_effective(t, x->p->service, endpoint, &flags);
     uint32_t admit = steer_admission(&t->board, site->region, x->p->row.fence != UINT64_MAX);
@@ -176,7 +176,7 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
     for (int pass = 0; pass < 2; pass++, group = 0)
         for (uint16_t i = 0; i < row->n; i++) {
             uint16_t item = snapshot_view_of(s, p->service)->items[row->item + i];
-            const struct steer_site *site = &s->steer.site[svc->site_first + (item & STEER_UNIT)];
+            const struct steer_site *site = &steer_sites(&s->steer, svc)[item & STEER_UNIT];
             group += (item & STEER_GROUP) != 0;
             uint32_t first = svc->endpoint_first + site->first;
             for (uint32_t e = first; e < first + site->endpoint_n; e++) {
@@ -208,7 +208,7 @@ static void add_full(const struct snapshot *s, const struct answer_plan *p,
     const struct steer_service *svc = &s->steer.service[p->service];
     uint64_t said = 0;
     for (uint16_t i = 0; i < row->n; i++) {
-        uint8_t r = s->steer.site[svc->site_first + (row->item[i] & STEER_UNIT)].region;
+        uint8_t r = steer_sites(&s->steer, svc)[row->item[i] & STEER_UNIT].region;
         uint32_t admit = steer_admission(&s->steer.board, r, row->fence != UINT64_MAX);
         if (admit < STEER_ADMIT_FULL && !(said >> r & 1))
             add_stepf(steps, "capacity", "region %s full: %.2f of overflow admitted",

@@ -161,7 +161,7 @@ static bool site_full(const struct snapshot *s, uint32_t service, const struct s
     uint32_t first = s->service_endpoint_first[service] + site->first;
     for (uint32_t e = first; e < first + site->endpoint_n; e++)
         if (steer_effective(&s->steer, service, e, NULL) == AVAIL_FULL &&
-            s->steer.endpoint[e].weight)
+            steer_endpoint_of(&s->steer, service, e)->weight)
             return true;
     return false;
 }
@@ -175,7 +175,7 @@ int shares_heir(const struct snapshot *s, uint32_t service, uint32_t region)
         const uint16_t *row = v->items + v->rows[c].item;
         bool first_is_region = false;
         for (uint16_t i = 0; i < v->rows[c].n; i++) {
-            const struct steer_site *site = &s->steer.site[svc->site_first + (row[i] & STEER_UNIT)];
+            const struct steer_site *site = &steer_sites(&s->steer, svc)[row[i] & STEER_UNIT];
             if (i == 0)
                 first_is_region = site->region == region;
             if (site->region != region && site_full(s, service, site)) {

@@ -269,8 +269,7 @@ static void times(struct validation *v, const struct model_service *s)
 {
     validate__range(v, "service", s->name, "ttl", s->ttl_s, 0, MODEL_TTL_MAX, "seconds");
     if (s->ttl_moving_s != MODEL_UNSET && (s->ttl_moving_s < 0 || s->ttl_moving_s > s->ttl_s))
-        FAIL(v, "service", s->name,
-             "ttl_moving %d is not accepted: give 0 to the ttl, which is %d",
+        FAIL(v, "service", s->name, "ttl_moving %d is not accepted: give 0 to the ttl, which is %d",
              s->ttl_moving_s, s->ttl_s);
     validate__range(v, "service", s->name, "answers", s->answers, 0,
                     MODEL_ENDPOINTS_PER_SERVICE_MAX, "");

@@ -145,9 +145,8 @@ static void add_dependencies(struct signal_config *c, const struct snapshot *s,
         region[i].dependency = slot;
         site[s->board_sites_n + k] = (struct health_site_config){
             .service = s->services_n, .region = i, .endpoint_first = slot, .endpoint_n = 1};
-        endpoint[slot] = (struct health_endpoint_config){.address = d->address,
-                                                         .site = s->board_sites_n + k,
-                                                         .weight = 1};
+        endpoint[slot] = (struct health_endpoint_config){
+            .address = d->address, .site = s->board_sites_n + k, .weight = 1};
         set_probe(c, s->endpoints_n + s->regions_n, slot, p - m->probes);
     }
 }
@@ -197,10 +196,8 @@ struct signal_config *signal_config_create(const struct snapshot *s)
             const struct model_endpoint *e = &svc->endpoints[k];
             const struct model_probe *p = signal_probe_of(m, svc, e);
             c->probed_n += p != NULL;
-            endpoint[first + k] =
-                (struct health_endpoint_config){.address = e->address,
-                                                .site = own,
-                                                .weight = (uint32_t)e->weight};
+            endpoint[first + k] = (struct health_endpoint_config){
+                .address = e->address, .site = own, .weight = (uint32_t)e->weight};
             if (p)
                 set_probe(c, s->endpoints_n + s->regions_n, first + k, p - m->probes);
             if (site[own].endpoint_n++ == 0)

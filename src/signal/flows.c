@@ -49,16 +49,17 @@ void signal__measure_units(struct signal_capacity *c)
         if ((uint32_t)s->model->services[i].ttl_s > ttl_s)
             ttl_s = (uint32_t)s->model->services[i].ttl_s;
         for (uint32_t u = 0; u < svc->site_n; u++) {
-            const struct steer_site *site = &t->site[svc->site_first + u];
+            const struct steer_site *site = &steer_sites(t, svc)[u];
+            const struct steer_endpoint *endpoint = &steer_endpoints(t, svc)[site->first];
             struct fill_unit *out = &c->unit[c->unit_first[svc->view] + u];
             double weight = 0, keep = 0;
             bool open = false;
             uint32_t first = svc->endpoint_first + site->first;
-            for (uint32_t e = first; e < first + site->endpoint_n; e++) {
-                uint32_t avail = steer_effective(t, i, e, NULL);
-                weight += t->endpoint[e].weight;
-                keep += t->endpoint[e].weight * avail_to_double(avail);
-                open |= avail == AVAIL_FULL && t->endpoint[e].weight > 0;
+            for (uint32_t e = 0; e < site->endpoint_n; e++) {
+                uint32_t avail = steer_effective(t, i, first + e, NULL);
+                weight += endpoint[e].weight;
+                keep += endpoint[e].weight * avail_to_double(avail);
+                open |= avail == AVAIL_FULL && endpoint[e].weight > 0;
             }
             out->weight += site->weight;
             out->keep += weight > 0 ? keep / weight : 0;

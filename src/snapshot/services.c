@@ -91,14 +91,14 @@ enum err compile_places(struct compile *c)
 struct builder { /* where the next record goes */
     struct compile *c;
     struct steer_service *service;
-    struct steer_site *site;
-    struct steer_endpoint *endpoint;
+    union steer_address *address; /* by endpoint */
     uint8_t *rdata;
     uint64_t *hash;
     uint8_t *site_region;
     uint32_t *endpoint_first, *site_first;
     uint64_t *region_hash;
-    uint32_t sites, endpoints, board_sites, rdata_len, hashes;
+    uint32_t endpoints, board_sites, rdata_len, hashes;
+    struct layouts layouts;
     const struct snapshot_view *last; /* most services look like the one before */
     uint32_t last_index;
     uint32_t views_cap;
@@ -157,23 +157,24 @@ static void add_rdata(struct builder *b, const void *bytes, uint8_t len)
     b->rdata_len += len;
 }
 
-static void add_endpoint(struct builder *b, const struct model_endpoint *in, bool sticky)
+static void add_endpoint(struct builder *b, const struct model_endpoint *in, bool sticky,
+                         struct steer_endpoint *out)
 {
-    struct steer_endpoint *e = &b->endpoint[b->endpoints++];
-    *e = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
-                                 .family = in->family == 4   ? STEER_V4
-                                           : in->family == 6 ? STEER_V6
-                                                             : STEER_HOST};
+    union steer_address *address = &b->address[b->endpoints++];
+    *out = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
+                                   .family = in->family == 4   ? STEER_V4
+                                             : in->family == 6 ? STEER_V6
+                                                               : STEER_HOST};
     struct ip ip;
     if (sticky)
         b->hash[b->hashes++] = steer_hash_name(in->address);
     if (in->family)
         CHECK(ip_parse(in->address, &ip)); /* that is where the family is from */
     if (in->family == 4) {
-        memcpy(e->a, ip.b, 4);
+        memcpy(address->a, ip.b, 4);
         return;
     }
-    e->at = b->rdata_len;
+    address->at = b->rdata_len;
     if (in->family == 6) {
         add_rdata(b, ip.b, 16);
         return;
@@ -197,9 +198,12 @@ static void weigh_site(const struct steer_endpoint *first, struct steer_site *si
 }
 
 /* Sites and endpoints of one service; endpoints come sorted by region and priority. */
-static void add_sites(struct builder *b, const struct model_service *svc, struct steer_service *out,
-                      const struct tiers *tiers, struct steer_unit *units)
+static enum err add_sites(struct builder *b, const struct model_service *svc,
+                          struct steer_service *out, const struct tiers *tiers,
+                          struct steer_unit *units)
 {
+    struct steer_site site[STEER_UNITS_MAX], *last = NULL;
+    struct steer_endpoint endpoint[MODEL_ENDPOINTS_PER_SERVICE_MAX];
     int region = -1;
     for (uint32_t i = 0; i < svc->endpoints_n; i++) {
         const struct model_endpoint *e = &svc->endpoints[i];
@@ -211,22 +215,23 @@ static void add_sites(struct builder *b, const struct model_service *svc, struct
             b->site_region[b->board_sites++] = (uint8_t)own;
             out->slots++;
         }
-        if (new_region || b->site[b->sites - 1].tier != tier) {
+        if (new_region || last->tier != tier) {
             CHECK(out->site_n < STEER_UNITS_MAX);
             units[out->site_n] = (struct steer_unit){(uint8_t)own, tier};
-            b->site[b->sites++] = (struct steer_site){.first = (uint16_t)i,
-                                                      .region = (uint8_t)own,
-                                                      .tier = tier,
-                                                      .slot = (uint8_t)(out->slots - 1)};
-            out->site_n++;
+            last = &site[out->site_n++];
+            *last = (struct steer_site){.first = (uint16_t)i,
+                                        .region = (uint8_t)own,
+                                        .tier = tier,
+                                        .slot = (uint8_t)(out->slots - 1)};
         }
         region = own;
-        add_endpoint(b, e, out->chooser == STEP_STICKY);
-        b->site[b->sites - 1].endpoint_n++;
-        out->families |= (uint8_t)(1u << b->endpoint[b->endpoints - 1].family);
+        add_endpoint(b, e, out->chooser == STEP_STICKY, &endpoint[i]);
+        last->endpoint_n++;
+        out->families |= (uint8_t)(1u << endpoint[i].family);
     }
     for (uint32_t i = 0; i < out->site_n; i++)
-        weigh_site(&b->endpoint[out->endpoint_first], &b->site[out->site_first + i]);
+        weigh_site(endpoint, &site[i]);
+    return layouts_add(&b->layouts, site, out->site_n, endpoint, svc->endpoints_n, &out->layout);
 }
 
 static enum err add_view(struct builder *b, const struct snapshot_view *view,
@@ -295,8 +300,7 @@ static enum err add_service(struct builder *b, uint32_t index)
     struct steer_service *out = &b->service[index];
     struct tiers tiers;
     struct steer_unit units[STEER_UNITS_MAX];
-    *out = (struct steer_service){.site_first = b->sites,
-                                  .endpoint_first = b->endpoints,
+    *out = (struct steer_service){.endpoint_first = b->endpoints,
                                   .hash_first = b->hashes,
                                   .board_site = b->board_sites,
                                   .chooser = (uint8_t)chooser_of(svc->parsed),
@@ -311,7 +315,9 @@ static enum err add_service(struct builder *b, uint32_t index)
     b->endpoint_first[index] = b->endpoints;
     b->site_first[index] = b->board_sites;
     find_tiers(svc, has_step(svc->parsed, STEP_FAILOVER), &tiers);
-    add_sites(b, svc, out, &tiers, units);
+    enum err e = add_sites(b, svc, out, &tiers, units);
+    if (e)
+        return diag_error(c->diag, e, "", "no room for the endpoints of %s", svc->name);
 
     bool placed = has_step(svc->parsed, STEP_FENCE) || has_step(svc->parsed, STEP_GEO) ||
                   has_step(svc->parsed, STEP_NEAREST) || has_step(svc->parsed, STEP_LATENCY);
@@ -329,7 +335,7 @@ static enum err add_service(struct builder *b, uint32_t index)
         return ERR_OK;
     }
     const struct snapshot_view *view = NULL;
-    enum err e = view_get(c, &shape, &view);
+    e = view_get(c, &shape, &view);
     return e ? e : add_view(b, view, &shape, &out->view);
 }
 
@@ -369,8 +375,7 @@ enum err compile_services(struct compile *c)
         return diag_error(c->diag, ERR_LIMIT, "", "more endpoints than can be numbered");
     struct builder b = {.c = c, .last_index = 0};
     b.service = lines(arena, n + 1, sizeof *b.service);
-    b.site = lines(arena, room.sites + 1, sizeof *b.site);
-    b.endpoint = lines(arena, room.endpoints + 1, sizeof *b.endpoint);
+    b.address = lines(arena, room.endpoints + 1, sizeof *b.address);
     b.rdata = lines(arena, room.rdata + 1, 1);
     b.hash = ARENA_ARRAY(arena, uint64_t, room.hashes + 1);
     b.site_region = ARENA_ARRAY(arena, uint8_t, room.sites + 1);
@@ -381,17 +386,21 @@ enum err compile_services(struct compile *c)
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for %u services", n);
     for (uint32_t i = 0; i < m->regions_n; i++)
         b.region_hash[i] = steer_hash_name(m->regions[i].name);
-    for (uint32_t i = 0; i < n; i++) {
-        enum err e = add_service(&b, i);
-        if (e)
-            return e;
-    }
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; !e && i < n; i++)
+        e = add_service(&b, i);
+    const uint32_t *layout = e ? NULL : layouts_keep(&b.layouts, arena);
+    layouts_fini(&b.layouts);
+    if (!e && !layout)
+        e = diag_error(c->diag, ERR_NOMEM, "", "out of memory for %u services", n);
+    if (e)
+        return e;
     b.endpoint_first[n] = b.endpoints;
     b.site_first[n] = b.board_sites;
     struct snapshot *s = c->s;
     s->steer.service = b.service;
-    s->steer.site = b.site;
-    s->steer.endpoint = b.endpoint;
+    s->steer.layout = layout;
+    s->steer.address = b.address;
     s->steer.rdata = b.rdata;
     s->steer.hash = b.hash;
     s->steer.region_hash = b.region_hash;

@@ -67,6 +67,22 @@ struct compile {
     uint32_t views_used; /* distinct ones, of this compilation */
 };
 
+/* The layouts of services, each once but for a few (steer/choose.h). layout.c */
+#define LAYOUTS_SEEN 1024
+struct layouts {
+    uint32_t *cell; /* owned */
+    size_t n, cap;
+    struct layout_seen {
+        uint32_t at, n;   /* n 0: none */
+    } seen[LAYOUTS_SEEN]; /* by hash, the last one */
+};
+/* Where it is among the cells. ERR_NOMEM, ERR_LIMIT. */
+enum err layouts_add(struct layouts *l, const struct steer_site *site, uint32_t site_n,
+                     const struct steer_endpoint *endpoint, uint32_t endpoint_n,
+                     uint32_t *at) WARN_UNUSED;
+const uint32_t *layouts_keep(const struct layouts *l, struct arena *arena); /* NULL: it failed */
+void layouts_fini(struct layouts *l);
+
 enum err compile_geo(struct compile *c) WARN_UNUSED;
 enum err compile_places(struct compile *c) WARN_UNUSED; /* regions, maps, latency */
 enum err compile_services(struct compile *c) WARN_UNUSED;

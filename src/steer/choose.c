@@ -130,8 +130,8 @@ static inline struct choice choice_of(const struct steer_tables *t, uint32_t ser
     const _Atomic uint32_t *words = steer_words(t, service);
     return (struct choice){.t = t,
                            .svc = svc,
-                           .site = &t->site[svc->site_first],
-                           .endpoint = &t->endpoint[svc->endpoint_first],
+                           .site = steer_sites(t, svc),
+                           .endpoint = steer_endpoints(t, svc),
                            .slot_word = words + 1,
                            .endpoint_word = words + 1 + svc->slots};
 }

@@ -49,8 +49,7 @@ static void configure(struct sim *s, struct sim_config *c)
         if (s->service_gone[key])
             continue;
         c->service[services] = s->service_proto[key];
-        c->named[services] =
-            (struct health_service){s->names[1][key], &c->service[services]};
+        c->named[services] = (struct health_service){s->names[1][key], &c->service[services]};
         services++;
     }
     for (uint32_t i = 0; i < s->services * s->regions; i++) {
@@ -71,10 +70,8 @@ static void configure(struct sim *s, struct sim_config *c)
                 continue;
             c->id_of[e] = id;
             c->endpoint_of[id] = e;
-            c->endpoint[e] =
-                (struct health_endpoint_config){.address = s->names[2][id],
-                                                .site = sites,
-                                                .weight = 100};
+            c->endpoint[e] = (struct health_endpoint_config){
+                .address = s->names[2][id], .site = sites, .weight = 100};
             c->probe_of[e] = !s->t[id].unprobed;
             c->site[sites].endpoint_n++;
             e++;

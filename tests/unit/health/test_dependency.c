@@ -16,9 +16,8 @@ static void depend(struct world *v)
         v->probe[slot] = v->probe[0];
         v->probe[slot].name = i ? "us-db" : "eu-db";
         v->probe[slot].port = 5432;
-        v->endpoint[slot] = (struct health_endpoint_config){.address = i ? "10.9.0.2" : "10.9.0.1",
-                                                            .site = 6 + i,
-                                                            .weight = 1};
+        v->endpoint[slot] = (struct health_endpoint_config){
+            .address = i ? "10.9.0.2" : "10.9.0.1", .site = 6 + i, .weight = 1};
         v->probe_of[slot] = slot + 1;
         v->site[slot] = (struct health_site_config){
             .service = 2, .region = i, .endpoint_first = slot, .endpoint_n = 1};

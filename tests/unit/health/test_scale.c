@@ -179,8 +179,8 @@ static void a_dependency_of_a_hundred_thousand_services_is_looked_at_once(void *
         (struct health_service){"(dependency)", &none};
     ((struct health_site_config *)big.site)[ENDPOINTS] = (struct health_site_config){
         .service = SERVICES, .endpoint_first = ENDPOINTS, .endpoint_n = 1};
-    endpoint[ENDPOINTS] = (struct health_endpoint_config){
-        .address = "192.0.2.9", .site = ENDPOINTS, .weight = 1};
+    endpoint[ENDPOINTS] =
+        (struct health_endpoint_config){.address = "192.0.2.9", .site = ENDPOINTS, .weight = 1};
     probe_of[ENDPOINTS] = 1;
     c.endpoints_n = c.sites_n = ENDPOINTS + 1;
     c.services_n = SERVICES + 1;

@@ -45,7 +45,8 @@ static void slots_follow_the_model(void **state)
             assert_true(k >= site->first && k < (uint32_t)site->first + site->endpoint_n);
             uint8_t len;
             struct ip ip;
-            const uint8_t *rdata = steer_rdata(&l.s->steer, &l.s->steer.endpoint[at], &len);
+            const uint8_t *rdata =
+                steer_rdata(&l.s->steer, at, steer_endpoint_of(&l.s->steer, i, at)->family, &len);
             assert_true(ip_parse(e->address, &ip));
             assert_int_equal(e->family, ip.family);
             assert_int_equal(len, ip.family == 4 ? 4 : 16);
@@ -59,6 +60,46 @@ static void slots_follow_the_model(void **state)
             }
         }
     assert_int_equal(hashes, 2);
+    lab_close(&l);
+}
+
+static void services_laid_out_alike_share_one_layout(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(
+        &l,
+        WORLD(SERVICE("a", "sticky", "[" E("mid", "192.0.2.1") "," E("zeta", "192.0.2.2") "]") "," SERVICE(
+            "b", "nearest",
+            "[" E("mid", "192.0.2.3") "," E(
+                "zeta",
+                "192.0.2.4") "]") "," SERVICE("c", "nearest",
+                                              "[" E("mid", "2001:db8::1") "," E(
+                                                  "zeta",
+                                                  "192.0.2.4") "]") "," SERVICE("d", "nearest",
+                                                                                "[{'region':'"
+                                                                                "mid','"
+                                                                                "address':'"
+                                                                                "192.0.2.1','"
+                                                                                "weight':7}"
+                                                                                "," E(
+                                                                                    "zeta",
+                                                                                    "192.0.2."
+                                                                                    "4") "]") "," SERVICE("e",
+                                                                                                          "sticky",
+                                                                                                          "[" E("mid", "192.0.2.5") "," E(
+                                                                                                              "zeta",
+                                                                                                              "192.0.2.6") "]")));
+    const struct steer_service *svc = l.s->steer.service;
+    assert_int_equal(svc[0].layout, svc[1].layout);
+    assert_int_equal(svc[0].layout, svc[4].layout);
+    assert_int_not_equal(svc[0].layout, svc[2].layout); /* another family */
+    assert_int_not_equal(svc[0].layout, svc[3].layout); /* another weight */
+    assert_int_not_equal(svc[2].layout, svc[3].layout);
+    uint8_t len;
+    const uint8_t want[] = {192, 0, 2, 6}; /* zeta is declared first */
+    assert_memory_equal(steer_rdata(&l.s->steer, svc[4].endpoint_first, STEER_V4, &len), want, 4);
+    assert_int_equal(steer_endpoint_of(&l.s->steer, 3, svc[3].endpoint_first + 1)->weight, 7);
     lab_close(&l);
 }
 
@@ -261,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_follow_the_model),
         cmocka_unit_test(everything_starts_at_full_with_its_own_ttl),
+        cmocka_unit_test(services_laid_out_alike_share_one_layout),
         cmocka_unit_test(priorities_become_tiers_of_one_board_site),
         cmocka_unit_test(services_that_are_steered_alike_share_a_view),
         cmocka_unit_test(the_next_snapshot_shares_what_did_not_change),

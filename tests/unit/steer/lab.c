@@ -381,7 +381,7 @@ const char *lab_row(struct lab *l, const char *service, const char *subnet)
     text[0] = '\0';
     for (uint16_t i = 0; i < p.row.n; i++) {
         const struct steer_site *site =
-            &l->s->steer.site[l->s->steer.service[svc].site_first + (item[i] & STEER_UNIT)];
+            &steer_sites(&l->s->steer, &l->s->steer.service[svc])[item[i] & STEER_UNIT];
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
                                 i == 0                    ? ""
                                 : (item[i] & STEER_GROUP) ? " > "

@@ -143,8 +143,8 @@ static void a_and_aaaa_come_from_the_same_region(void **state)
                 struct ip_prefix net = lab_client(i);
                 uint32_t a = lab_pick_net(&l, "w.g.test", &net, DNS_A),
                          aaaa = lab_pick_net(&l, "w.g.test", &net, DNS_AAAA);
-                assert_int_equal(l.s->steer.endpoint[a].family, STEER_V4);
-                assert_int_equal(l.s->steer.endpoint[aaaa].family, STEER_V6);
+                assert_int_equal(steer_endpoint_of(&l.s->steer, 0, a)->family, STEER_V4);
+                assert_int_equal(steer_endpoint_of(&l.s->steer, 0, aaaa)->family, STEER_V6);
                 if (lab_region_of(&l, a) != 2) /* ap has no AAAA and is skipped */
                     assert_int_equal(lab_region_of(&l, a), lab_region_of(&l, aaaa));
             }

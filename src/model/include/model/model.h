@@ -132,7 +132,7 @@ struct model_endpoint { /* within a service sorted by region (declared order), p
     const char *probe;   /* NULL: the service's */
     int32_t weight;      /* 0..1000000, default 100 */
     int16_t priority;    /* 1..1000, default 1; lowest first */
-    uint8_t family;      /* of the address: 4, 6, or 0 for a host name; its octets are parsed again */
+    uint8_t family; /* of the address: 4, 6, or 0 for a host name; its octets are parsed again */
 };
 struct model_service { /* sorted by name */
     const char *name;

@@ -35,10 +35,11 @@ enum steer_family { STEER_V4, STEER_V6, STEER_HOST };
  * thousand is on no line that is at hand. */
 struct steer_endpoint {
     uint32_t weight : 24, family : 8; /* enum steer_family */
-    union {
-        uint8_t a[4]; /* an A's RDATA */
-        uint32_t at;  /* others': offset into steer_tables.rdata */
-    };
+};
+
+union steer_address {
+    uint8_t a[4]; /* an A's RDATA */
+    uint32_t at;  /* others': offset into steer_tables.rdata */
 };
 
 struct steer_site {  /* what a service has in one region at one tier: a unit of its view */
@@ -48,10 +49,12 @@ struct steer_site {  /* what a service has in one region at one tier: a unit of 
     uint8_t region;
     uint8_t tier;
     uint8_t slot; /* which of the service's board sites: its regions, as declared */
+    uint8_t zero; /* layouts are compared octet for octet */
 };
 
 struct steer_service {
-    uint32_t site_first, endpoint_first;
+    uint32_t layout; /* of its sites, then its endpoints: steer_sites, steer_endpoints */
+    uint32_t endpoint_first;
     uint16_t site_n;
     uint8_t chooser;  /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
     uint8_t on_empty; /* enum model_on_empty */
@@ -79,8 +82,8 @@ struct steer_board {
 
 struct steer_tables {
     const struct steer_service *service;
-    const struct steer_site *site;
-    const struct steer_endpoint *endpoint;
+    const uint32_t *layout;             /* services that are laid out alike share one */
+    const union steer_address *address; /* by endpoint */
     const uint8_t *rdata;        /* an AAAA's 16 octets; a host name's length and wire form */
     const uint64_t *hash;        /* steer_hash_name(address text) of what sticky services have */
     const uint64_t *region_hash; /* steer_hash_name(region name) */
@@ -118,6 +121,25 @@ struct steer_client {
     bool ignore_on_empty_service; /* the chain of on-empty ended: fail open instead */
 };
 
+static inline const struct steer_site *steer_sites(const struct steer_tables *t,
+                                                   const struct steer_service *svc)
+{
+    return (const struct steer_site *)(const void *)(t->layout + svc->layout);
+}
+
+static inline const struct steer_endpoint *steer_endpoints(const struct steer_tables *t,
+                                                           const struct steer_service *svc)
+{
+    return (const struct steer_endpoint *)(const void *)(steer_sites(t, svc) + svc->site_n);
+}
+
+static inline const struct steer_endpoint *steer_endpoint_of(const struct steer_tables *t,
+                                                             uint32_t service, uint32_t endpoint)
+{
+    const struct steer_service *svc = &t->service[service];
+    return &steer_endpoints(t, svc)[endpoint - svc->endpoint_first];
+}
+
 /* The words of a service: the TTL. Behind it those of slots, then those of endpoints. */
 static inline _Atomic uint32_t *steer_words(const struct steer_tables *t, uint32_t service)
 {
@@ -147,16 +169,17 @@ static inline _Atomic uint32_t *steer_endpoint_word(const struct steer_tables *t
 const struct steer_site *steer_site_of(const struct steer_tables *t, uint32_t service,
                                        uint32_t endpoint);
 
-static inline const uint8_t *steer_rdata(const struct steer_tables *t,
-                                         const struct steer_endpoint *e, uint8_t *len)
+static inline const uint8_t *steer_rdata(const struct steer_tables *t, uint32_t endpoint,
+                                         enum steer_family family, uint8_t *len)
 {
-    if (e->family == STEER_V4) {
+    const union steer_address *address = &t->address[endpoint];
+    if (family == STEER_V4) {
         *len = 4;
-        return e->a;
+        return address->a;
     }
-    const uint8_t *at = t->rdata + e->at;
-    *len = e->family == STEER_V6 ? 16 : *at;
-    return e->family == STEER_V6 ? at : at + 1;
+    const uint8_t *at = t->rdata + address->at;
+    *len = family == STEER_V6 ? 16 : *at;
+    return family == STEER_V6 ? at : at + 1;
 }
 
 /* row: the client's; items index the service's sites in the view's unit order. */
