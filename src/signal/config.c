@@ -143,8 +143,10 @@ static void add_dependencies(struct signal_config *c, const struct snapshot *s,
             if (c->dependency[j].probe == p)
                 d->first = c->dependency[j].first;
         region[i].dependency = slot;
-        site[s->board_sites_n + k] = (struct health_site_config){
-            .service = s->services_n, .region = i, .endpoint_first = slot, .endpoint_n = 1};
+        site[s->board_sites_n + k] = (struct health_site_config){.service = s->services_n,
+                                                                 .region = (uint8_t)i,
+                                                                 .endpoint_first = slot,
+                                                                 .endpoint_n = 1};
         endpoint[slot] = (struct health_endpoint_config){
             .address = d->address, .site = s->board_sites_n + k, .weight = 1};
         set_probe(c, s->endpoints_n + s->regions_n, slot, p - m->probes);

@@ -60,9 +60,10 @@ static void configure(struct sim *s, struct sim_config *c)
             c->endpoint_of[key * s->per_site + k] = HEALTH_NONE;
         if (gone)
             continue;
-        c->site[sites] = (struct health_site_config){.service = c->service_of[key / s->regions],
-                                                     .region = c->region_of[key % s->regions],
-                                                     .endpoint_first = e};
+        c->site[sites] =
+            (struct health_site_config){.service = c->service_of[key / s->regions],
+                                        .region = (uint8_t)c->region_of[key % s->regions],
+                                        .endpoint_first = e};
         for (uint32_t k = 0; k < s->per_site; k++) {
             uint32_t id = key * s->per_site + k;
             c->endpoint_of[id] = HEALTH_NONE;

@@ -20,7 +20,7 @@ static void depend(struct world *v)
             .address = i ? "10.9.0.2" : "10.9.0.1", .site = 6 + i, .weight = 1};
         v->probe_of[slot] = slot + 1;
         v->site[slot] = (struct health_site_config){
-            .service = 2, .region = i, .endpoint_first = slot, .endpoint_n = 1};
+            .service = 2, .region = (uint8_t)i, .endpoint_first = slot, .endpoint_n = 1};
         v->region[i].dependency = slot;
     }
     v->region[2].dependency = HEALTH_NONE;

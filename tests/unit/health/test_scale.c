@@ -46,8 +46,10 @@ static int setup(void **state)
         service[s] = (struct health_service){text[s], &alike};
     }
     for (uint32_t i = 0; i < ENDPOINTS; i++) {
-        site[i] = (struct health_site_config){
-            .service = i / REGIONS, .region = i % REGIONS, .endpoint_first = i, .endpoint_n = 1};
+        site[i] = (struct health_site_config){.service = i / REGIONS,
+                                              .region = (uint8_t)(i % REGIONS),
+                                              .endpoint_first = i,
+                                              .endpoint_n = 1};
         endpoint[i] =
             (struct health_endpoint_config){.address = "192.0.2.1", .site = i, .weight = 1};
     }

@@ -31,8 +31,10 @@ void world_init(struct world *w, uint32_t services, uint32_t regions, uint32_t p
         w->named[s] = (struct health_service){w->names[1][s], &w->service[s]};
         for (uint32_t r = 0; r < regions; r++) {
             uint32_t site = s * regions + r;
-            w->site[site] = (struct health_site_config){
-                .service = s, .region = r, .endpoint_first = e, .endpoint_n = per_site};
+            w->site[site] = (struct health_site_config){.service = s,
+                                                        .region = (uint8_t)r,
+                                                        .endpoint_first = e,
+                                                        .endpoint_n = (uint16_t)per_site};
             for (uint32_t k = 0; k < per_site; k++, e++) {
                 snprintf(w->names[2][e], 40, "10.%u.%u.%u", s, r, k);
                 w->probe[e] = (struct health_probe_config){.name = "web",

@@ -10,7 +10,7 @@
  * Threads   the control thread only.
  * Units     *_ms milliseconds; now_ms monotonic and never going backwards (a step back is held);
  *           wall_ms only for showing; availability in 1/65536 (base/avail.h).
- * Limits    dead_band 0.001 .. 0.5; the event queue is bounded (health_events_lost); people's words on
+ * Limits    256 regions, 65535 endpoints of a site; dead_band 0.001 .. 0.5; the event queue is bounded (health_events_lost); people's words on
  *           all endpoints and regions at once fit; changes and actions cannot overflow.
  * Repeat    same inputs, same outputs, same events: no randomness. */
 #pragma once
@@ -45,8 +45,9 @@ struct health_endpoint_config {
     uint32_t weight;
 };
 struct health_site_config { /* one service in one region */
-    uint32_t service, region;
-    uint32_t endpoint_first, endpoint_n;
+    uint32_t service, endpoint_first;
+    uint16_t endpoint_n;
+    uint8_t region;
 };
 struct health_service_config { /* shared by services that have the same */
     uint32_t ttl_s, ttl_moving_s;
