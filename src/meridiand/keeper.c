@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,13 @@ static unsigned count_workers(const struct model *m)
     return n > 64 ? 64 : (unsigned)n;
 }
 
+void keeper__give_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 enum err keeper_create(const struct keeper_config *config, struct keeper **out,
                        struct snapshot **first, struct diag *diag)
 {
@@ -110,6 +118,7 @@ enum err keeper_create(const struct keeper_config *config, struct keeper **out,
         e = snapshot_compile(effective, k->cache, &options, first, diag);
     }
     model_unref(&effective);
+    keeper__give_back();
     if (e)
         keeper_destroy(&k);
     *out = k;
@@ -255,7 +264,9 @@ enum err keeper_try(struct keeper *k, const struct store_revise *what, struct st
 enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *diag)
 {
     snapshot_cache_recheck(k->cache);
-    return keeper__compile(k, k->head, true, out, diag);
+    enum err e = keeper__compile(k, k->head, true, out, diag);
+    keeper__give_back();
+    return e;
 }
 
 /* -------------------------------------------------------------------------------- the thread */

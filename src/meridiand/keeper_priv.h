@@ -40,6 +40,10 @@ void keeper__finish(struct keeper *k, struct keeper_job *job);
 void keeper__note_trouble(struct keeper *k, const char *text);
 /* The sentence for a database that is older than what serves. */
 enum err keeper__older(struct keeper *k, int64_t head, struct diag *diag);
+/* What a start, or reading a geo database, needed for a while goes back to the system. The C library keeps
+ * it otherwise: the more is freed at once, the more it takes to be wanted again. Not after an edit, which
+ * is followed by others like it. */
+void keeper__give_back(void);
 /* watch.c */
 void keeper__watch_store(struct keeper *k);
 void keeper__watch_history(struct keeper *k);

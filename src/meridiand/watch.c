@@ -176,4 +176,5 @@ void keeper__watch_geo(struct keeper *k)
     f->why = "files";
     snapshot_cache_recheck_geo(k->cache);
     hand_over(k, f, keeper__compile(k, k->head, true, &f->s, &f->diag));
+    keeper__give_back();
 }
