@@ -236,6 +236,8 @@ enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct
         *snapshot = c.snapshot;
         keeper_wrote(k, ERR_OK, NULL);
     } else {
+        if (c.snapshot)
+            snapshot_cache_forget(k->cache);
         snapshot_unref(&c.snapshot);
         if (e && !c.refused)
             keeper_wrote(k, e, diag);
@@ -254,6 +256,8 @@ enum err keeper_try(struct keeper *k, const struct store_revise *what, struct st
     struct model *head = model_ref(k->head);
     if (!e)
         e = store_revise(k->store, &head, what, compile_edit, &c, out, diag);
+    if (c.snapshot)
+        snapshot_cache_forget(k->cache);
     if (e)
         snapshot_unref(&c.snapshot);
     model_unref(&head);

@@ -99,6 +99,7 @@ struct builder { /* where the next record goes */
     uint64_t *region_hash;
     uint32_t endpoints, board_sites, rdata_len, hashes;
     struct layouts layouts;
+    uint32_t before_at;               /* the next service of the last compilation */
     const struct snapshot_view *last; /* most services look like the one before */
     uint32_t last_index;
     uint32_t views_cap;
@@ -157,8 +158,39 @@ static void add_rdata(struct builder *b, const void *bytes, uint8_t len)
     b->rdata_len += len;
 }
 
-static void add_endpoint(struct builder *b, const struct model_endpoint *in, bool sticky,
-                         struct steer_endpoint *out)
+/* The first endpoint of a service in the last compilation's tables, if it has the same ones: what an edit
+ * leaves alone lies where it did. STEER_NONE: it has not. */
+static uint32_t known_endpoints(struct builder *b, const struct model_service *svc)
+{
+    const struct snapshot *last = b->c->cache->last;
+    const struct model_service *before = last ? last->model->services : NULL;
+    uint32_t at = b->before_at, n = last ? last->services_n : 0;
+    if (at + 1 < n && before[at].name != svc->name && before[at + 1].name == svc->name)
+        at++; /* one is gone */
+    if (at >= n || before[at].name != svc->name)
+        return STEER_NONE;
+    b->before_at = at + 1;
+    return before[at].endpoints == svc->endpoints && before[at].endpoints_n == svc->endpoints_n
+               ? last->service_endpoint_first[at]
+               : STEER_NONE;
+}
+
+/* The octets of an address: 4 or 16. */
+static void octets(const struct builder *b, const struct model_endpoint *in, uint32_t known,
+                   struct ip *out)
+{
+    if (known != STEER_NONE) {
+        uint8_t len;
+        enum steer_family family = in->family == 4 ? STEER_V4 : STEER_V6;
+        const uint8_t *rdata = steer_rdata(&b->c->cache->last->steer, known, family, &len);
+        memcpy(out->b, rdata, len);
+    } else
+        CHECK(ip_parse(in->address, out)); /* that is where its family is from */
+}
+
+/* known: its number in the last compilation, STEER_NONE. */
+static void add_endpoint(struct builder *b, const struct model_endpoint *in, uint32_t known,
+                         bool sticky, struct steer_endpoint *out)
 {
     union steer_address *address = &b->address[b->endpoints++];
     *out = (struct steer_endpoint){.weight = (uint32_t)in->weight & 0xffffff,
@@ -169,7 +201,7 @@ static void add_endpoint(struct builder *b, const struct model_endpoint *in, boo
     if (sticky)
         b->hash[b->hashes++] = steer_hash_name(in->address);
     if (in->family)
-        CHECK(ip_parse(in->address, &ip)); /* that is where the family is from */
+        octets(b, in, known, &ip);
     if (in->family == 4) {
         memcpy(address->a, ip.b, 4);
         return;
@@ -205,6 +237,7 @@ static enum err add_sites(struct builder *b, const struct model_service *svc,
     struct steer_site site[STEER_UNITS_MAX], *last = NULL;
     struct steer_endpoint endpoint[MODEL_ENDPOINTS_PER_SERVICE_MAX];
     int region = -1;
+    uint32_t known = known_endpoints(b, svc);
     for (uint32_t i = 0; i < svc->endpoints_n; i++) {
         const struct model_endpoint *e = &svc->endpoints[i];
         int own = model_region_index(b->c->m, e->region);
@@ -225,7 +258,8 @@ static enum err add_sites(struct builder *b, const struct model_service *svc,
                                         .slot = (uint8_t)(out->slots - 1)};
         }
         region = own;
-        add_endpoint(b, e, out->chooser == STEP_STICKY, &endpoint[i]);
+        add_endpoint(b, e, known == STEER_NONE ? known : known + i, out->chooser == STEP_STICKY,
+                     &endpoint[i]);
         last->endpoint_n++;
         out->families |= (uint8_t)(1u << endpoint[i].family);
     }

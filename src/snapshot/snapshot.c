@@ -20,10 +20,16 @@ void snapshot_cache_destroy(struct snapshot_cache **cp)
     cache_drop_geo(c);
     cache_drop_zones(c);
     names_unref(c->names);
+    snapshot_unref(&c->last);
     free(c->views);
     free(c->own);
     free(c);
     *cp = NULL;
+}
+
+void snapshot_cache_forget(struct snapshot_cache *c)
+{
+    snapshot_unref(&c->last);
 }
 
 void snapshot_cache_recheck(struct snapshot_cache *c)
@@ -90,6 +96,8 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     }
     cache_drop_views(cache, true);
     arena_freeze(arena);
+    snapshot_unref(&cache->last);
+    cache->last = snapshot_ref(s);
     *out = s;
     return ERR_OK;
 }

@@ -48,8 +48,9 @@ struct snapshot_cache {
     size_t views_n, views_cap;
     struct zone_entry **zones;
     size_t zones_n;
-    uint64_t zone_serial; /* the last one given */
-    struct names *names;  /* of the last compilation */
+    uint64_t zone_serial;  /* the last one given */
+    struct names *names;   /* of the last compilation */
+    struct snapshot *last; /* what it gave: addresses are not read again; NULL */
     bool recheck_geo, recheck_zones;
 };
 

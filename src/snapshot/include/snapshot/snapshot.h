@@ -17,6 +17,8 @@ struct
 
 struct snapshot_cache *snapshot_cache_create(void);
 void snapshot_cache_destroy(struct snapshot_cache **c);
+/* The last snapshot, which it holds, is not going to serve: lets go of it. */
+void snapshot_cache_forget(struct snapshot_cache *c);
 /* Forget that files were read: the next compile looks at them again. Unchanged ones stay shared. */
 void snapshot_cache_recheck(struct snapshot_cache *c);
 void snapshot_cache_recheck_geo(struct snapshot_cache *c); /* not the zone files */
