@@ -30,6 +30,9 @@ enum err layouts_add(struct layouts *l, const struct steer_site *site, uint32_t 
 {
     uint32_t cell[CELLS_MAX];
     size_t n = site_n * SITE_CELLS + endpoint_n;
+    *at = 0;
+    if (n == 0)
+        return ERR_OK;
     memcpy(cell, site, site_n * sizeof *site);
     memcpy(cell + site_n * SITE_CELLS, endpoint, endpoint_n * sizeof *endpoint);
     uint64_t hash = hash_bytes(cell, n * sizeof *cell, n);
