@@ -181,10 +181,16 @@ static void mirror_fall(struct sim *s, struct item *it, const struct health_even
     int64_t known = it->vague ? most : it->held; /* it may have been doubled more often */
     int64_t still = known > QUIET_MS ? known : QUIET_MS;
     int64_t soon = it->down_at + (it->held > QUIET_MS ? it->held : QUIET_MS);
+    /* A region's return may be held back by its load for long before its first event. */
+    bool region = e->service == HEALTH_NONE && back;
+    int64_t first = it->down_at + it->held;
+    int64_t earliest = region && first < from ? first : from;
     bool far = it->trough == 0 || e->before - it->trough >= AVAIL_FULL / 4;
     /* Without a return in the log one may have begun just now. */
     bool vague = it->flaps && (near(sim_seen(s) - from, still) ||
-                               (back ? near(it->returned_at, soon) : sim_seen(s) - from > still));
+                               (back ? near(it->returned_at, soon) : sim_seen(s) - from > still) ||
+                               (sim_seen(s) - earliest > still) != (sim_seen(s) - from > still) ||
+                               (earliest <= soon) != (from <= soon));
     if (sim_seen(s) - from > still) {
         it->flaps = 0;
         it->vague = false;
@@ -385,7 +391,7 @@ static void check_move(struct sim *s, const struct health_event *e)
         it->avail = e->after;
         return;
     }
-    int64_t held = it->held > b.hold_ms ? it->held : b.hold_ms;
+    int64_t held = it->held ? it->held : b.hold_ms; /* by the rules when it fell */
     if (sim_seen(s) - it->down_at < held)
         sim_fail(s, "up %lld ms after a move down, hold is %lld ms: %s",
                  (long long)(sim_seen(s) - it->down_at), (long long)held, e->text);
