@@ -63,6 +63,7 @@ struct signal_capacity *signal_capacity_create(const struct snapshot *s,
     for (uint32_t r = 0; r < R; r++) {
         c->admit[0][r] = c->admit[1][r] = c->planned.level[r] = 1;
         c->of[r].seen_ms = INT64_MIN;
+        c->of[r].swell = SWELL_LEAST;
     }
     for (uint32_t r = 0; r < s->regions_n; r++) {
         double capacity = (double)s->model->regions[r].capacity;
@@ -117,6 +118,8 @@ bool signal_capacity_look(struct signal_capacity *c, struct health *h, int64_t n
     signal__hear(c, h);
     for (uint32_t i = 0; i < c->flows_n; i++)
         c->fill[i].demand = c->flow[i].part * c->of[c->flow[i].region].demand;
+    for (uint32_t r = 0; r < c->s->regions_n; r++)
+        c->region[r].swell = c->of[r].swell;
     struct fill_world w = {.region = c->region,
                            .regions_n = c->s->regions_n,
                            .flow = c->fill,

@@ -4,12 +4,23 @@
 
 #include <math.h>
 
+#define FOLLOW_TTL_PARTS 3 /* after a TTL 95 % have followed */
 #define SMOOTH_MS 30000.0
+#define SWELL_UP_MS 20000.0
+#define SWELL_DOWN_MS 300000.0
+#define SWELL_MOST 4
+#define GUESTS_FROM 0.05 /* of what a region is filled up to: fewer say nothing of how they ask */
+#define RATIO_MAX 10.0   /* of what was reported to what was expected */
+
+static double gain_of(double passed_ms, double over_ms)
+{
+    return 1 - exp(-passed_ms / over_ms);
+}
 
 /* Clients follow the board as what they have been told runs out. */
 void signal__follow(struct signal_capacity *c, int64_t now_ms)
 {
-    double gone = 1 - exp(-(double)(now_ms - c->looked_ms) / c->follow_ms);
+    double gone = gain_of((double)(now_ms - c->looked_ms), c->ttl_ms / FOLLOW_TTL_PARTS);
     for (uint32_t q = 0; q < c->s->regions_n; q++)
         for (uint32_t r = 0; r < c->s->regions_n; r++)
             c->follow[q][r] += gone * (c->to[q][r] - c->follow[q][r]);
@@ -20,12 +31,33 @@ double signal__expected(const struct signal_capacity *c, const double ways[R][R]
 {
     double sum = 0;
     for (uint32_t q = 0; q < c->s->regions_n; q++)
-        sum += c->of[q].demand * ways[q][r];
+        sum += c->of[q].demand * ways[q][r] * (q == r ? 1 : c->of[r].swell);
     return sum;
+}
+
+/* Guests of a region are few resolvers out of many, and the largest may be among them: how much more
+ * they ask for than is believed. More is believed at once, less only slowly. */
+static void learn_swell(struct signal_capacity *c, uint32_t r, double guests, double missed,
+                        double gain_up, double gain_down)
+{
+    struct estimate *e = &c->of[r];
+    if (guests < GUESTS_FROM * c->region[r].capacity)
+        e->swell += gain_down * (SWELL_LEAST - e->swell); /* forgotten, others will come */
+    else {
+        double ratio = 1 + missed / guests;
+        ratio = ratio < 1 / RATIO_MAX ? 1 / RATIO_MAX : ratio > RATIO_MAX ? RATIO_MAX : ratio;
+        e->swell *= pow(ratio, missed > 0 ? gain_up : gain_down);
+    }
+    e->swell = e->swell < SWELL_LEAST ? SWELL_LEAST : e->swell > SWELL_MOST ? SWELL_MOST : e->swell;
 }
 
 static void first_estimate(struct signal_capacity *c, uint32_t r, double load)
 {
+    if (c->home_weight[r] <= 0) { /* nobody's home: guests are all that it has */
+        c->of[r].demand = 0;
+        c->of[r].known = true;
+        return;
+    }
     double own = c->follow[r][r],
            guests = signal__expected(c, c->follow, r) - c->of[r].demand * own;
     if (own < KNOWN_FROM)
@@ -47,9 +79,9 @@ static double sure_of(const struct signal_capacity *c, uint32_t r)
 static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at_ms)
 {
     struct estimate *e = &c->of[r];
-    double was = signal__expected(c, c->follow, r);
-    double gain = e->seen_ms == INT64_MIN ? 1 : 1 - exp(-(double)(at_ms - e->seen_ms) / SMOOTH_MS);
-    gain *= sure_of(c, r);
+    double was = signal__expected(c, c->follow, r), sure = sure_of(c, r);
+    double passed = e->seen_ms == INT64_MIN ? INFINITY : (double)(at_ms - e->seen_ms);
+    double gain = sure * gain_of(passed, SMOOTH_MS);
     e->seen_ms = at_ms;
     e->reported = load;
     if (!e->known) {
@@ -58,8 +90,10 @@ static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at
     }
     if (was <= 1e-6 * c->region[r].capacity)
         return;
+    learn_swell(c, r, was - e->demand * c->follow[r][r], load - was,
+                sure * gain_of(passed, SWELL_UP_MS), sure * gain_of(passed, SWELL_DOWN_MS));
     double ratio = load / was;
-    ratio = ratio < 0.1 ? 0.1 : ratio > 10 ? 10 : ratio;
+    ratio = ratio < 1 / RATIO_MAX ? 1 / RATIO_MAX : ratio > RATIO_MAX ? RATIO_MAX : ratio;
     for (uint32_t q = 0; q < c->s->regions_n; q++)
         if (c->of[q].known)
             c->of[q].demand *= 1 + gain * c->follow[q][r] * (ratio - 1);

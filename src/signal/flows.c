@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define FOLLOW_TTL_S_MAX 300
-#define FOLLOW_TTL_PARTS 3.0 /* after a TTL 95 % have followed */
 
 bool signal_capacity_wants(const struct signal_capacity *c, const struct health *h)
 {
@@ -73,7 +72,7 @@ void signal__measure_units(struct signal_capacity *c)
             out->keep /= c->unit_n[v];
             out->open /= c->unit_n[v];
         }
-    c->follow_ms = 1000 / FOLLOW_TTL_PARTS * (ttl_s < FOLLOW_TTL_S_MAX ? ttl_s : FOLLOW_TTL_S_MAX);
+    c->ttl_ms = 1000.0 * (ttl_s < FOLLOW_TTL_S_MAX ? ttl_s : FOLLOW_TTL_S_MAX);
 }
 
 static int by_part(const void *a, const void *b)

@@ -10,8 +10,9 @@
 #include "steer/fill.h"
 
 #define R STEER_REGIONS_MAX
-#define SOME 0.01      /* of the capacity: fewer guests, or less overload, than this is none */
-#define KNOWN_FROM 0.3 /* of its own clients have to be at home for a first estimate */
+#define SOME 0.01        /* of the capacity: fewer guests, or less overload, than this is none */
+#define KNOWN_FROM 0.3   /* of its own clients have to be at home for a first estimate */
+#define SWELL_LEAST 1.15 /* guests whom nobody has seen yet are reckoned with some to spare */
 #define EVENTS_CAP (R + 1)
 
 struct flow { /* clients of one class that are at home in one region */
@@ -25,6 +26,7 @@ struct estimate { /* of the demand of a region's own clients */
     bool known;
     double demand;
     double reported; /* load, the last one */
+    double swell;    /* what its guests ask for, of what they are believed to */
     int64_t seen_ms; /* and when it was reported; INT64_MIN: never */
 };
 
@@ -43,7 +45,7 @@ struct signal_capacity {
     double home_weight[R]; /* of all clients */
     struct fill_unit *unit;
     uint32_t *unit_first, *unit_n; /* by view */
-    double follow_ms;
+    double ttl_ms;                 /* the largest, within bounds */
 
     struct estimate of[R];
     struct fill_region region[R];

@@ -203,6 +203,11 @@ static void set_keep(struct filling *x)
     }
 }
 
+static double swell_of(const struct filling *x, uint32_t r)
+{
+    return x->w->region[r].swell > 0 ? x->w->region[r].swell : 1;
+}
+
 /* One pass over the flows of this round: guests by region. Returns how many no region admits though
  * one is open; the regions that those had to choose from are stuck. */
 static double guests_of(const struct filling *x, const double *admit, double *guests,
@@ -227,6 +232,8 @@ static double guests_of(const struct filling *x, const double *admit, double *gu
             if (unit_at(f, k)->open > 0 && unit_at(f, k)->weight > 0)
                 stuck[unit_at(f, k)->region] = true;
     }
+    for (uint32_t r = 0; r < x->w->regions_n; r++)
+        guests[r] *= swell_of(x, r);
     return sum;
 }
 
@@ -354,7 +361,7 @@ static void count_guests(struct filling *x)
         double share[STEER_REGIONS_MAX], own[STEER_REGIONS_MAX];
         fill_spread(f, x->out->admit[f->fenced], x->out->keep, share, own);
         for (uint32_t r = 0; r < x->w->regions_n; r++)
-            x->out->guests[r] += f->demand * (share[r] - own[r]);
+            x->out->guests[r] += f->demand * (share[r] - own[r]) * swell_of(x, r);
     }
 }
 

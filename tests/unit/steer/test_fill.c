@@ -378,9 +378,27 @@ static void more_capacity_never_admits_less_anywhere(void **state)
     }
 }
 
+/* Where guests are known to make twice the load that they are said to, half of them fill it. */
+static void guests_count_as_they_are_known_to_ask(void **state)
+{
+    (void)state;
+    struct world x = {.w = {.regions_n = 0}};
+    for (int r = 0; r < 3; r++)
+        add_region(&x, 100);
+    x.region[1].swell = 2;
+    add_flow(&x, 90, false, "0,1,2");
+    set_avail(&x, 0, 0);
+    solve(&x);
+    assert_near(load(&x, 1), 100, 0.1);
+    assert_near(load(&x, 2), 40, 0.1);
+    assert_near(x.out.admit[0][1], 50.0 / 90, 0.001);
+    assert_true(x.out.level[1] == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guests_count_as_they_are_known_to_ask),
         cmocka_unit_test(nobody_is_refused_while_all_are_at_home),
         cmocka_unit_test(the_nearest_takes_what_it_has_room_for_and_the_next_the_rest),
         cmocka_unit_test(total_overload_is_spread_evenly),

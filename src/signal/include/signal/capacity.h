@@ -4,8 +4,10 @@
  * Demand    a region's load is that of its own clients and of guests. Each report scales the demand of
  *           those who were there, in proportion, by what was reported over what was expected
  *           (Richardson 1972, Lucy 1974: one step), smoothed over half a minute. Who was there follows
- *           the board with the TTL's delay; while many are on the way nothing is learnt. A region that never reported is taken to be as full as the
- *           others; without a capacity, to have its part of the networks in what is known of them.
+ *           the board with the TTL's delay; while many are on the way nothing is learnt. By how much
+ *           more than that guests ask for is learnt for each region. A region that never reported is
+ *           taken to be as full as the others; without a capacity, to have its part of the networks in
+ *           what is known of them.
  * Without   a capacity and a load report nothing is known: every region admits all, as without capacities.
  * Owns      its estimates and flows; carried over to the next snapshot by region name.
  * Lifetime  not longer than the snapshot. Threads: the control thread. Time is given.

@@ -19,6 +19,7 @@
 struct fill_region {
     double capacity; /* guests are taken up to this load; 0: not set, then all of them */
     double most;     /* its own clients are kept up to this load; not less than capacity */
+    double swell;    /* guests make so many times the load that they are said to; 0: as they are */
 };
 
 struct fill_unit { /* of services that are steered alike; row items are indices of these */
