@@ -3,8 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define CROWDED_UNTIL 0.9 /* of the capacity */
+#define TOO_MANY 1.06     /* of what a region is filled up to */
+#define AGAIN_TTLS 2      /* until clients have followed, and have been reported */
 
 static void say(struct signal_capacity *c, int64_t wall_ms, uint32_t region, enum log_level level,
                 const char *text)
@@ -36,12 +39,58 @@ static void passers_by(const struct signal_capacity *c, bool out[2][R])
     }
 }
 
-/* Less from half a dead band on, more from a whole one. */
-static double settled(const struct signal_capacity *c, double is, double want)
+/* Does more come to a region than it was meant to have, under what is published? In an overload there
+ * is nothing to spare: what one has less others have more. */
+static bool too_many(const struct signal_capacity *c, uint32_t r)
 {
-    bool moves = want < is - c->dead_band / 2 || want > is + c->dead_band - 1e-9 ||
-                 ((want <= 0 || want >= 1) && want != is);
-    return moves ? want : is;
+    double level = c->planned.level[r];
+    double most = level * c->region[r].capacity * (level > 1 + SOME ? 1 + SOME : TOO_MANY);
+    return c->region[r].capacity > 0 && signal__expected(c, c->to, r) > most;
+}
+
+/* Fewer guests where there are too many. Whom one refuses go to others, so until none has. */
+static void lower(struct signal_capacity *c, bool passes[2][R])
+{
+    bool moved = true;
+    for (uint32_t round = 0; moved && round < R; round++) {
+        moved = false;
+        for (uint32_t r = 0; r < c->s->regions_n; r++)
+            for (int k = 0; too_many(c, r) && k < 2; k++) {
+                double want = c->planned.admit[k][r];
+                if (passes[k][r] && want < c->admit[k][r]) {
+                    c->admit[k][r] = want;
+                    moved = true;
+                }
+            }
+        if (moved)
+            signal__measure_ways(c);
+    }
+}
+
+static bool worth_it(double is, double want, double band)
+{
+    return want > is && (want >= 1 || want >= is + band);
+}
+
+/* More guests where a region is below the low mark, and then not soon again; anywhere while another one
+ * has too many. */
+static void raise(struct signal_capacity *c, bool passes[2][R], int64_t now_ms)
+{
+    bool crowd = false, soon = now_ms < c->again_ms;
+    for (uint32_t r = 0; r < c->s->regions_n; r++)
+        crowd |= too_many(c, r);
+    for (uint32_t r = 0; r < c->s->regions_n; r++) {
+        double low = (double)c->s->model->regions[r].capacity * (2 * c->aim - c->high);
+        bool may = crowd || (!soon && signal__expected(c, c->to, r) < low);
+        for (int k = 0; k < 2; k++) {
+            double want = c->planned.admit[k][r];
+            if (!passes[k][r] || c->region[r].capacity <= 0)
+                c->admit[k][r] = 1;
+            else if (may &&
+                     worth_it(c->admit[k][r], want, crowd ? c->dead_band / 10 : c->dead_band))
+                c->admit[k][r] = want;
+        }
+    }
 }
 
 static uint32_t admit_word(double free_part, double fenced_part)
@@ -90,21 +139,26 @@ static void say_overload(struct signal_capacity *c, int64_t wall_ms)
     say(c, wall_ms, HEALTH_NONE, LOG_WARN, text);
 }
 
-bool signal__publish(struct signal_capacity *c, int64_t wall_ms)
+bool signal__publish(struct signal_capacity *c, int64_t now_ms, int64_t wall_ms)
 {
     bool passes[2][R] = {{false}}, changed = false;
+    double before[2][R];
+    memcpy(before, c->admit, sizeof before);
     if (c->active)
         passers_by(c, passes);
+    signal__measure_ways(c);
+    lower(c, passes);
+    raise(c, passes, now_ms);
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
-        double was[2] = {c->admit[0][r], c->admit[1][r]};
-        for (int k = 0; k < 2; k++)
-            c->admit[k][r] = settled(c, was[k], passes[k][r] ? c->planned.admit[k][r] : 1);
+        double was[2] = {before[0][r], before[1][r]};
         snapshot_spill_set(&c->s->steer.board, r, admit_word(c->admit[0][r], c->admit[1][r]));
         if (was[0] == c->admit[0][r] && was[1] == c->admit[1][r])
             continue;
         changed = true;
         say_spill(c, r, was, wall_ms);
     }
+    if (changed)
+        c->again_ms = now_ms + (int64_t)(AGAIN_TTLS * c->ttl_ms);
     say_overload(c, wall_ms);
     return changed;
 }

@@ -30,6 +30,7 @@ static void inherit(struct signal_capacity *c, const struct signal_capacity *bef
         was[r] = model_region_index(before->s->model, c->s->model->regions[r].name);
     c->followed = before->followed;
     c->looked_ms = before->looked_ms;
+    c->again_ms = before->again_ms;
     c->level_said = before->level_said;
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
         if (was[r] < 0) {
@@ -60,6 +61,7 @@ struct signal_capacity *signal_capacity_create(const struct snapshot *s,
     c->aim = (c->high + signal__share(s->model, "load-low", 0.70)) / 2;
     c->dead_band = signal__share(s->model, "dead-band", 0.05);
     c->level_said = 1;
+    c->again_ms = INT64_MIN;
     for (uint32_t r = 0; r < R; r++) {
         c->admit[0][r] = c->admit[1][r] = c->planned.level[r] = 1;
         c->of[r].seen_ms = INT64_MIN;
@@ -125,7 +127,7 @@ bool signal_capacity_look(struct signal_capacity *c, struct health *h, int64_t n
                            .flow = c->fill,
                            .flows_n = c->active ? c->flows_n : 0};
     fill_solve(&w, &c->planned);
-    bool changed = signal__publish(c, wall_ms);
+    bool changed = signal__publish(c, now_ms, wall_ms);
     signal__measure_ways(c);
     signal__tell_engine(c, h);
     return changed;

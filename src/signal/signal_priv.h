@@ -55,6 +55,7 @@ struct signal_capacity {
         follow[R][R]; /* where a region's clients are sent, and where they are by now */
     bool followed, active;
     int64_t looked_ms;
+    int64_t again_ms; /* no more guests are admitted before */
     double level_said;
     bool crowded[R]; /* nobody has room for those who live there */
 
@@ -77,5 +78,5 @@ double signal__expected(const struct signal_capacity *c, const double ways[R][R]
 void signal__hear(struct signal_capacity *c, const struct health *h);
 
 /* admission.c: what was planned goes to the board, and is said. */
-bool signal__publish(struct signal_capacity *c, int64_t wall_ms);
+bool signal__publish(struct signal_capacity *c, int64_t now_ms, int64_t wall_ms);
 void signal__tell_engine(struct signal_capacity *c, struct health *h);
