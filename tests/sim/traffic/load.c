@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* After a change it takes a rule about as long to know of it and its clients to follow: three probes, a
+ * report, a TTL. */
+#define NEWS_S 60
+
 void run_fail(struct run *r, const char *fmt, ...)
 {
     if (r->failure[0])
@@ -39,21 +43,67 @@ static double demand(const struct run *r, const struct asker *a)
     return a->demand * r->truth.surge[a->class];
 }
 
+/* The load of each region, if everybody asked now. */
+static void spread_sent(struct run *r)
+{
+    const struct world *w = r->w;
+    memset(r->sent, 0, sizeof r->sent);
+    for (int i = 0; i < w->askers; i++) {
+        struct answer a = r->rule->ask(r, i);
+        if (a.region != NOWHERE)
+            r->sent[a.region] += demand(r, &w->asker[i]);
+    }
+    r->decided = false;
+}
+
 /* A region is driven over its capacity by steering where its own clients alone would not be too many and
  * all that there is could be carried. */
+static bool could_carry(const struct run *r, int region, const struct room *room)
+{
+    return r->home[region] <= r->w->region[region].capacity && room->carries[region];
+}
+
+/* A rule could have prevented it where more are sent there than the region can carry, though those
+ * regions that work for good could carry all and nothing of that has changed for NEWS_S; and for as
+ * long as clients hold the answers of that time. */
+static void judge_sent(struct run *r, int region)
+{
+    if (r->sent[region] <= r->w->region[region].capacity || !could_carry(r, region, &r->steady) ||
+        r->now - r->steady.since_s < NEWS_S)
+        return;
+    r->sent_s[OVER_SENT][region] = r->now;
+    room_find_open(r);
+    if (could_carry(r, region, &r->open))
+        r->sent_s[OVER_OPEN][region] = r->now;
+}
+
+static void count_over(struct run *r, int region, enum over_kind kind, double failed)
+{
+    struct over *o = &r->sums.over[kind];
+    o->s++;
+    o->failed += failed;
+    o->regions += !r->counted[kind][region];
+    r->counted[kind][region] = true;
+}
+
 static void judge_load(struct run *r, int region)
 {
+    static const char *const said[OVER_KINDS] = {"", ", preventable",
+                                                 ", preventable, room is open"};
     double load = r->load[region], capacity = r->w->region[region].capacity;
-    if (load <= capacity || r->home[region] > capacity || !r->carried[region])
+    if (load <= capacity || !could_carry(r, region, &r->room))
         return;
-    if (meridian_log && r->now % 10 == 0)
-        printf("%5d r%-3d over %.2f\n", r->now, region, load / capacity);
-    r->sums.over_s++;
-    r->sums.over_failed += load - capacity;
-    r->sums.over_regions += !r->driven[region];
-    r->driven[region] = true;
+    enum over_kind last = OVER_ANY;
+    for (enum over_kind k = OVER_SENT; k < OVER_KINDS; k++)
+        if (r->now - r->sent_s[k][region] < TTL_S)
+            last = k;
+    for (enum over_kind k = OVER_ANY; k <= last; k++)
+        count_over(r, region, k, load - capacity);
     if (load / capacity > r->sums.over_peak)
         r->sums.over_peak = load / capacity;
+    if (meridian_log && r->now % 10 == 0)
+        printf("%5d r%-3d over %.2f, sent %.2f%s\n", r->now, region, load / capacity,
+               r->sent[region] / capacity, said[last]);
 }
 
 static void spread_load(struct run *r)
@@ -67,9 +117,12 @@ static void spread_load(struct run *r)
         if (r->cached[i].region != NOWHERE)
             r->load[r->cached[i].region] += d;
     }
+    if (r->decided || r->room.since_s == r->now)
+        spread_sent(r);
     for (int i = 0; i < w->regions; i++) {
         double capacity = w->region[i].capacity;
         r->overload[i] = r->load[i] > capacity ? 1 - capacity / r->load[i] : 0;
+        judge_sent(r, i);
         judge_load(r, i);
     }
 }
@@ -128,8 +181,11 @@ void run_rule(const struct world *w, const struct rule *rule, struct run *r)
     r->digest = w->seed;
     r->checked = rule == &rule_meridian;
     rng_seed(&r->rng, w->seed ^ 0x70726f62);
+    r->decided = true;
     for (int i = 0; i < w->askers; i++)
         r->expires[i] = -1;
+    for (int i = 0; i < w->regions; i++)
+        r->fails_s[i] = r->sent_s[OVER_SENT][i] = r->sent_s[OVER_OPEN][i] = -w->end_s;
     r->state = rule->open(r);
     for (r->now = 0; r->now < w->end_s && !r->failure[0]; r->now++) {
         load_second(r);

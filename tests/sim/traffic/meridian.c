@@ -354,6 +354,7 @@ static void second(struct run *r)
     probe(r, m);
     if (r->now % REPORT_S == REPORT_S - 1)
         report(r, m);
+    r->decided |= m->changed;
     const char *broken = health_check_state(m->h);
     if (broken)
         run_fail(r, "the engine's state does not hold: %s", broken);
@@ -374,12 +375,20 @@ static struct answer ask(struct run *r, int asker)
     return meridian_ask(r->state, r->w, asker);
 }
 
+static double keeps(const struct run *r, int region)
+{
+    uint32_t avail;
+    meridian_region_avail(r->state, r->w, region, &avail);
+    return avail_to_double(avail);
+}
+
 const struct rule rule_meridian = {.name = "Meridian",
                                    .about = "probes every 5 s, reports every 10 s",
                                    .open = open_run,
                                    .close = close_run,
                                    .second = second,
-                                   .ask = ask};
+                                   .ask = ask,
+                                   .keeps = keeps};
 
 uint32_t meridian_admits(const struct meridian *m, int region)
 {

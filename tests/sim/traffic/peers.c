@@ -152,7 +152,9 @@ static void second(struct run *r)
             p->ok[i][at] = r->truth.silent[i] ? 0 : r->reported[i].ok;
             p->errors[i][at] = r->truth.silent[i] ? 0 : r->reported[i].errors;
         }
-        p->in[i] = region_in(r, p, i);
+        bool in = region_in(r, p, i);
+        r->decided |= in != p->in[i];
+        p->in[i] = in;
     }
 }
 
@@ -184,6 +186,12 @@ static struct answer ask(struct run *r, int asker)
             break;
         }
     return (struct answer){region, pick_endpoint(r, p, region, asker), TTL_S};
+}
+
+static double keeps(const struct run *r, int region)
+{
+    const struct peer *p = r->state;
+    return p->in[region];
 }
 
 static void *open_peer(struct run *r, int interval, int timeout, int checkers,
@@ -226,7 +234,7 @@ static void *open_five(struct run *r)
 #define PEER(name_, about_, open_, option_)                                                        \
     {                                                                                              \
         .name = name_, .about = about_, .open = open_, .close = free, .second = second,            \
-        .ask = ask, .option = option_                                                              \
+        .ask = ask, .keeps = keeps, .option = option_                                              \
     }
 
 const struct rule rules_of_peers[] = {

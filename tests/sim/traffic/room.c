@@ -7,6 +7,11 @@
 
 /* A region whose requests fail for another reason does not count as one that carries. */
 #define WORKS_BELOW 0.05
+/* After a failure it takes a rule about as long until it has its clients back: two successes or three,
+ * a hold, a ramp, a TTL. What works for less offers no steady room; so what flaps offers none. */
+#define STEADY_S 120
+/* Clients come in lumps, and a large resolver is a tenth of a region: nobody fills them to the brim. */
+#define FILL 0.9
 
 static bool works(const struct run *r, int region)
 {
@@ -17,31 +22,28 @@ static bool works(const struct run *r, int region)
     return sum < WORKS_BELOW * n;
 }
 
-static uint64_t state_of(const struct run *r)
-{
-    uint64_t h = 1;
-    for (int i = 0; i < r->w->regions; i++)
-        h = hash_mix(h ^ (uint64_t)works(r, i));
-    return hash_bytes(r->truth.surge, sizeof r->truth.surge, h);
-}
-
-void room_find(struct run *r)
+/* keep: the part of its own clients that stays in a region; open: does it take others? */
+static void find(const struct run *r, const double *keep, const bool *open, double fill,
+                 struct room *out)
 {
     static struct fill_region region[REGIONS_MAX];
     static struct fill_unit unit[REGIONS_MAX];
     static struct fill_flow flow[CLASSES_MAX];
     static uint16_t row[CLASSES_MAX][REGIONS_MAX];
-    static struct fill_result out;
+    static struct fill_result result;
     const struct world *w = r->w;
-    uint64_t state = state_of(r);
-    if (state == r->carried_of)
+    uint64_t state = hash_bytes(r->truth.surge, sizeof r->truth.surge, 1);
+    state = hash_bytes(open, REGIONS_MAX * sizeof *open, state);
+    state = hash_bytes(keep, REGIONS_MAX * sizeof *keep, state);
+    if (state == out->state)
         return;
-    r->carried_of = state;
+    out->state = state;
+    out->since_s = r->now;
     for (int i = 0; i < w->regions; i++) {
         double capacity = w->region[i].capacity;
-        region[i] = (struct fill_region){.capacity = capacity, .most = capacity};
-        unit[i] = (struct fill_unit){
-            .region = (uint8_t)i, .weight = 1, .keep = works(r, i), .open = works(r, i)};
+        region[i] = (struct fill_region){.capacity = fill * capacity, .most = capacity};
+        unit[i] =
+            (struct fill_unit){.region = (uint8_t)i, .weight = 1, .keep = keep[i], .open = open[i]};
     }
     for (int c = 0; c < w->classes; c++) {
         for (int i = 0; i < w->class[c].order_n; i++)
@@ -53,7 +55,35 @@ void room_find(struct run *r)
                                      .demand = w->class[c].demand * r->truth.surge[c]};
     }
     struct fill_world world = {region, (uint32_t)w->regions, flow, (uint32_t)w->classes};
-    fill_solve(&world, &out);
+    fill_solve(&world, &result);
     for (int i = 0; i < w->regions; i++)
-        r->carried[i] = out.level[i] <= 1;
+        out->carries[i] = result.level[i] <= 1;
+}
+
+void room_find(struct run *r)
+{
+    bool now[REGIONS_MAX] = {false};
+    double keeps_now[REGIONS_MAX] = {0}, keeps[REGIONS_MAX] = {0};
+    memset(r->works, 0, sizeof r->works);
+    for (int i = 0; i < r->w->regions; i++) {
+        now[i] = works(r, i);
+        if (!now[i])
+            r->fails_s[i] = r->now;
+        r->works[i] = r->now - r->fails_s[i] >= STEADY_S;
+        keeps_now[i] = now[i];
+        keeps[i] = r->works[i];
+    }
+    find(r, keeps_now, now, 1, &r->room);
+    find(r, keeps, r->works, FILL, &r->steady);
+}
+
+void room_find_open(struct run *r)
+{
+    bool open[REGIONS_MAX] = {false};
+    double keeps[REGIONS_MAX] = {0};
+    for (int i = 0; i < r->w->regions; i++) {
+        keeps[i] = r->rule->keeps(r, i);
+        open[i] = keeps[i] >= 1 && r->works[i];
+    }
+    find(r, keeps, open, FILL, &r->open);
 }

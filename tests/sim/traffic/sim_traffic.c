@@ -50,7 +50,7 @@ static int show(uint64_t seed)
     run_rule(&w, &rule_meridian, &a);
     printf("%s; %.3f %% failed, %llu regions over capacity for %.0f s\n",
            a.failure[0] ? a.failure : "passed", 100 * a.sums.failed / a.sums.requests,
-           (unsigned long long)a.sums.over_regions, a.sums.over_s);
+           (unsigned long long)a.sums.over[OVER_ANY].regions, a.sums.over[OVER_ANY].s);
     return a.failure[0] != '\0';
 }
 

@@ -118,14 +118,30 @@ struct reported { /* of a region, since the last report */
     double load; /* requests a second */
 };
 
+enum over_kind { /* a region has more load than capacity by steering; each is part of the one before */
+                 OVER_ANY,
+                 OVER_SENT, /* the rule could have known, and could have sent them elsewhere */
+                 OVER_OPEN, /* where it sends others */
+                 OVER_KINDS
+};
+
+struct over {
+    double s, failed; /* seconds; requests that were too many then */
+    uint64_t regions; /* each once a seed */
+};
+
 struct sums {
     double requests, failed;
     double failed_by[FAULT_KINDS + 1]; /* by what was wrong at the time; the last: nothing */
-    double over_s;                     /* seconds in which a region had too much load by steering */
-    double over_failed;                /* requests that were too many then */
-    double over_peak;      /* the largest load of these, as a multiple of the capacity */
-    uint64_t over_regions; /* regions driven over their capacity, each once a seed */
-    double flips;          /* client networks whose answer changed region */
+    struct over over[OVER_KINDS];
+    double over_peak; /* the largest load of these, as a multiple of the capacity */
+    double flips;     /* client networks whose answer changed region */
+};
+
+struct room {                  /* what could be carried at best */
+    bool carries[REGIONS_MAX]; /* what would come to it at best is not too much */
+    uint64_t state;            /* of the world, for which that was found */
+    int since_s;               /* when it became so */
 };
 
 struct rule;
@@ -140,9 +156,14 @@ struct run { /* one rule in one world */
     int expires[ASKERS_MAX];
     double load[REGIONS_MAX], home[REGIONS_MAX];
     double overload[REGIONS_MAX]; /* share of the requests that are too many */
-    bool driven[REGIONS_MAX];
-    bool carried[REGIONS_MAX]; /* what would come to it at best can be carried */
-    uint64_t carried_of;       /* the state of the world for which that was found */
+    bool counted[OVER_KINDS][REGIONS_MAX];
+    struct room room, steady; /* with all regions that work, and with those that do so for good */
+    struct room open;         /* with those of the latter to which the rule sends others */
+    bool works[REGIONS_MAX];  /* for good */
+    int fails_s[REGIONS_MAX]; /* when it last did not work */
+    bool decided;             /* the rule's answers may be others than in the second before */
+    double sent[REGIONS_MAX]; /* the load, if everybody asked now */
+    int sent_s[OVER_KINDS][REGIONS_MAX]; /* when last too many were sent there */
     struct reported reported[REGIONS_MAX];
     struct sums sums;
     uint64_t digest;
@@ -156,6 +177,7 @@ struct rule {
     void (*close)(void *state);
     void (*second)(struct run *r); /* evidence of this second is there: judge */
     struct answer (*ask)(struct run *r, int asker);
+    double (*keeps)(const struct run *r, int region); /* its own clients; 1: takes others, too */
     int option;
 };
 
@@ -167,9 +189,9 @@ const char *fault_name(enum fault_kind kind);
 /* A probe of a region's endpoint now; lost: it is sent by the prober that faults concern. */
 bool probe_succeeds(struct run *r, struct rng *rng, int region, int endpoint, bool own_network,
                     bool *timed_out);
-/* Could the regions that work carry all demand, if everybody were sent where there is room? By region:
- * false where even then there would be too much. */
+/* Could the regions that work carry all demand, if everybody were sent where there is room? */
 void room_find(struct run *r);
+void room_find_open(struct run *r);
 void load_second(struct run *r);
 void run_rule(const struct world *w, const struct rule *rule, struct run *r);
 void run_fail(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
