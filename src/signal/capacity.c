@@ -65,7 +65,7 @@ struct signal_capacity *signal_capacity_create(const struct snapshot *s,
     for (uint32_t r = 0; r < R; r++) {
         c->admit[0][r] = c->admit[1][r] = c->planned.level[r] = 1;
         c->of[r].seen_ms = INT64_MIN;
-        c->of[r].swell = SWELL_LEAST;
+        c->of[r].swell = 1;
     }
     for (uint32_t r = 0; r < s->regions_n; r++) {
         double capacity = (double)s->model->regions[r].capacity;

@@ -42,13 +42,13 @@ static void learn_swell(struct signal_capacity *c, uint32_t r, double guests, do
 {
     struct estimate *e = &c->of[r];
     if (guests < GUESTS_FROM * c->region[r].capacity)
-        e->swell += gain_down * (SWELL_LEAST - e->swell); /* forgotten, others will come */
+        e->swell += gain_down * (1 - e->swell); /* forgotten, others will come */
     else {
         double ratio = 1 + missed / guests;
         ratio = ratio < 1 / RATIO_MAX ? 1 / RATIO_MAX : ratio > RATIO_MAX ? RATIO_MAX : ratio;
         e->swell *= pow(ratio, missed > 0 ? gain_up : gain_down);
     }
-    e->swell = e->swell < SWELL_LEAST ? SWELL_LEAST : e->swell > SWELL_MOST ? SWELL_MOST : e->swell;
+    e->swell = e->swell < 1 ? 1 : e->swell > SWELL_MOST ? SWELL_MOST : e->swell;
 }
 
 static void first_estimate(struct signal_capacity *c, uint32_t r, double load)

@@ -10,9 +10,8 @@
 #include "steer/fill.h"
 
 #define R STEER_REGIONS_MAX
-#define SOME 0.01        /* of the capacity: fewer guests, or less overload, than this is none */
-#define KNOWN_FROM 0.3   /* of its own clients have to be at home for a first estimate */
-#define SWELL_LEAST 1.15 /* guests whom nobody has seen yet are reckoned with some to spare */
+#define SOME 0.01      /* of the capacity: fewer guests, or less overload, than this is none */
+#define KNOWN_FROM 0.3 /* of its own clients have to be at home for a first estimate */
 #define EVENTS_CAP (R + 1)
 
 struct flow { /* clients of one class that are at home in one region */
@@ -26,7 +25,7 @@ struct estimate { /* of the demand of a region's own clients */
     bool known;
     double demand;
     double reported; /* load, the last one */
-    double swell;    /* what its guests ask for, of what they are believed to */
+    double swell;    /* what its guests ask for, of what they are believed to; at least 1 */
     int64_t seen_ms; /* and when it was reported; INT64_MIN: never */
 };
 
