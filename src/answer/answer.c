@@ -253,7 +253,7 @@ static void fetch(const struct answer_worker *w, const struct snapshot *s,
     __builtin_prefetch(words);
     __builtin_prefetch(words + 9);
     __builtin_prefetch(&s->tally[w->index].endpoint[endpoint], 1);
-    geo_view_prefetch(s->views[svc->view]->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
+    geo_view_prefetch_root(s->views[svc->view]->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
 }
 
 void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answer_request *r,
@@ -269,6 +269,10 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
         find(s, &under[i]);
     for (size_t i = 0; i < n; i++)
         fetch(w, s, &r[i], &under[i]);
+    for (size_t i = 0; i < n; i++)
+        if (under[i].service != ZONE_NONE)
+            geo_view_prefetch(snapshot_view_of(s, under[i].service)->map,
+                              under[i].q.ecs.used ? &under[i].q.ecs.ip : &r[i].source);
     for (size_t i = 0; i < n; i++) {
         struct underway *u = &under[i];
         if (u->service == ZONE_NONE)

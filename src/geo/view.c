@@ -1,8 +1,13 @@
 #include "view_priv.h"
 
+static inline const uint32_t *root_at(const struct geo_view *v, const struct ip *ip)
+{
+    return &v->root[ip->family == 6][(unsigned)ip->b[0] << 8 | ip->b[1]];
+}
+
 static inline uint32_t root_entry(const struct geo_view *v, const struct ip *ip)
 {
-    return v->root[ip->family == 6][(unsigned)ip->b[0] << 8 | ip->b[1]];
+    return *root_at(v, ip);
 }
 
 static inline const struct node *child(const struct geo_view *v, uint32_t entry)
@@ -25,6 +30,11 @@ struct geo_found geo_view_lookup(const struct geo_view *v, const struct ip *ip)
     return (struct geo_found){.class = (uint16_t)entry,
                               .kind = (uint8_t)(entry >> ENTRY_KIND_SHIFT),
                               .scope = (uint8_t)(entry >> ENTRY_SCOPE_SHIFT)};
+}
+
+void geo_view_prefetch_root(const struct geo_view *v, const struct ip *ip)
+{
+    __builtin_prefetch(root_at(v, ip));
 }
 
 void geo_view_prefetch(const struct geo_view *v, const struct ip *ip)
