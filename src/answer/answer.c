@@ -240,6 +240,12 @@ static void find(const struct snapshot *s, struct underway *u)
     u->service = s->tree.nodes[u->known.hit.node].service;
 }
 
+/* What decides where the client is. */
+static const struct ip *client_ip(const struct underway *u, const struct answer_request *r)
+{
+    return u->q.ecs.used ? &u->q.ecs.ip : &r->source;
+}
+
 /* The service's tables are on their way while the next query's are asked for. */
 static void fetch(const struct answer_worker *w, const struct snapshot *s,
                   const struct answer_request *r, const struct underway *u)
@@ -253,7 +259,7 @@ static void fetch(const struct answer_worker *w, const struct snapshot *s,
     __builtin_prefetch(words);
     __builtin_prefetch(words + 9);
     __builtin_prefetch(&s->tally[w->index].endpoint[endpoint], 1);
-    geo_view_prefetch_root(s->views[svc->view]->map, u->q.ecs.used ? &u->q.ecs.ip : &r->source);
+    geo_view_prefetch_root(s->views[svc->view]->map, client_ip(u, r));
 }
 
 void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answer_request *r,
@@ -272,7 +278,7 @@ void answer_batch(struct answer_worker *w, const struct snapshot *s, struct answ
     for (size_t i = 0; i < n; i++)
         if (under[i].service != ZONE_NONE)
             geo_view_prefetch(snapshot_view_of(s, under[i].service)->map,
-                              under[i].q.ecs.used ? &under[i].q.ecs.ip : &r[i].source);
+                              client_ip(&under[i], &r[i]));
     for (size_t i = 0; i < n; i++) {
         struct underway *u = &under[i];
         if (u->service == ZONE_NONE)

@@ -12,6 +12,7 @@
  *       address of each in region 0 fails in turn, for good; a line for each, microseconds from the sending
  *       of the first reply that says so to the first different answer */
 #include "query.h"
+#include "web.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -167,19 +168,6 @@ static int override(struct asker *a, const char *path, const char *region, const
 #define CLIENTS 256
 #define SETTLE_S 10
 
-static int open_web(const char *port)
-{
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
-                              .sin6_addr = IN6ADDR_ANY_INIT,
-                              .sin6_port = htons((uint16_t)atoi(port))};
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1, off = 0;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) ||
-        bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, CLIENTS))
-        return -1;
-    return fd;
-}
-
 struct web {
     int listener;
     struct client {
@@ -254,7 +242,7 @@ static int verdict(struct asker *a, unsigned services, const char *port)
     static struct web w;
     char name[64];
     int64_t told, changed;
-    w.listener = open_web(port);
+    w.listener = web_listen(port);
     if (w.listener < 0) {
         perror("asker");
         return 1;

@@ -1,7 +1,7 @@
 """A health change to the first different answer, by number of services: one endpoint, or a whole region that
 all services use, is said to be down, and auto again, over the control socket, by the program that asks,
-a tenth of a millisecond after each answer, so that the start of the command is not in it; and a region by the command. An override is
-stored before it is in force, so that each change has a write to the disk in it, which a probe's verdict has
+a tenth of a millisecond after each answer, so that the start of the command is not in it; and a region by
+the command. An override is stored before it is in force, so that each change has a write to the disk in it, which a probe's verdict has
 not: that is measured from the reply that the verdict is about. Beside it: the daemon's reply, a ping on the
 same socket, a bare write and fsync."""
 

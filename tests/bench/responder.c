@@ -2,6 +2,7 @@
  * On SIGTERM it prints one JSON line: requests, and the number of each 100 ms since the first. One
  * thread, epoll; a client may keep its connection. */
 #include "query.h"
+#include "web.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,19 +23,6 @@
 static unsigned bins[BINS_MAX];
 static uint64_t requests;
 static int64_t first_ns;
-
-static int open_listener(const char *port)
-{
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
-                              .sin6_addr = IN6ADDR_ANY_INIT,
-                              .sin6_port = htons((uint16_t)atoi(port))};
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1, off = 0;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) ||
-        bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 4096))
-        return -1;
-    return fd;
-}
 
 static void watch(int epoll, int fd)
 {
@@ -98,7 +86,7 @@ int main(int argc, char **argv)
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);
-    int listener = argc == 2 ? open_listener(argv[1]) : -1;
+    int listener = argc == 2 ? web_listen(argv[1]) : -1;
     int epoll = epoll_create1(0), end = signalfd(-1, &ends, 0);
     if (listener < 0 || epoll < 0 || end < 0) {
         perror("usage: responder PORT");

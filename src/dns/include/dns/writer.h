@@ -83,7 +83,7 @@ size_t dns_opt_size(const struct dns_query *q, const struct dns_opt_reply *opt);
 /* Leaves the NSID out where question and OPT alone would be more than `max` octets: all that is not of
  * our choice fits into the 512 that every client takes. Returns dns_opt_size of what is left. */
 size_t dns_opt_fit(const struct dns_query *q, struct dns_opt_reply *opt, size_t max);
-/* What nearly every answer is, in one go: one record of class IN at the question's name, an OPT where
+/* What nearly every answer is, in one go: one record of class IN at the question's name, AA, an OPT where
  * one was asked and in it nothing but the client subnet. The octets are those that the functions above
  * write. 0: not in so much room (cap, some octets more than the answer is long), and nothing is written.
  * For an ordinary query of class IN; rdata: 4 octets or 16. */
