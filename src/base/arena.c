@@ -10,11 +10,13 @@
 #define CHUNK_BYTES_MIN (256u * 1024)
 #define PAGE_BYTES 4096u
 #define HUGE_BYTES (2u << 20)
+#define READY_BYTES (256u * 1024)
 
 struct chunk {
     struct chunk *next;
     size_t size; /* whole mapping */
     size_t used;
+    size_t ready; /* up to where its pages are asked for ahead */
 };
 
 struct arena {
@@ -52,6 +54,7 @@ static struct chunk *chunk_map(size_t size, bool dense)
     struct chunk *c = p;
     c->size = size;
     c->used = sizeof *c;
+    c->ready = size;
     return c;
 }
 
@@ -103,9 +106,22 @@ static struct chunk *grow(struct arena *a, size_t need)
     }
     c->next = a->head;
     a->head = c;
+    if (!a->dense && size >= 4 * READY_BYTES)
+        c->ready = 0;
     if (a->chunk_next < (4u << 20))
         a->chunk_next *= 2;
     return c;
+}
+
+/* A chunk is filled from its start to its end: its pages come some at a time, not one by one as they are
+ * written to, which costs more than the pages. */
+static void make_ready(struct chunk *c)
+{
+    size_t to = (c->used + READY_BYTES - 1) & ~(size_t)(READY_BYTES - 1);
+    to = to < c->size ? to : c->size;
+    (void)madvise((char *)c + c->ready, to - c->ready,
+                  MADV_POPULATE_WRITE); /* or as they are written to */
+    c->ready = to;
 }
 
 static void *take(struct chunk *c, size_t size, size_t align)
@@ -114,6 +130,8 @@ static void *take(struct chunk *c, size_t size, size_t align)
     if (at > c->size || size > c->size - at)
         return NULL;
     c->used = at + size;
+    if (c->used > c->ready)
+        make_ready(c);
     return (char *)c + at;
 }
 

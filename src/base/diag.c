@@ -61,6 +61,23 @@ void diag_warning(struct diag *d, const char *where, const char *fmt, ...)
     va_end(ap);
 }
 
+void diag_take(struct diag *d, struct diag *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct diag_finding *f = &from->findings[i];
+        if (f->level == DIAG_WARNING)
+            diag_warning(d, f->where, "%s", f->text);
+        else
+            (void)diag_error(d, ERR_OK, f->where, "%s", f->text);
+        *(f->level == DIAG_WARNING ? &from->warnings : &from->errors) -= 1;
+    }
+    if (d) { /* those that were only counted */
+        d->errors += from->errors;
+        d->warnings += from->warnings;
+    }
+    diag_fini(from);
+}
+
 const char *diag_first(const struct diag *d, char *out, size_t cap)
 {
     const struct diag_finding *pick = NULL;

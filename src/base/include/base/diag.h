@@ -32,6 +32,8 @@ enum err diag_error(struct diag *d, enum err e, const char *where, const char *f
     __attribute__((format(printf, 4, 5)));
 void diag_warning(struct diag *d, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What was found apart (in another thread) goes behind what is there already; from is empty then. */
+void diag_take(struct diag *d, struct diag *from);
 /* The first error as "where: text" (or the first warning, or ""). Returns out. */
 const char *diag_first(const struct diag *d, char *out, size_t cap);
 void diag_fini(struct diag *d);
