@@ -183,18 +183,20 @@ bool dns_name_within(const struct dns_name *child, const struct dns_name *parent
            memcmp(child->wire + at, parent->wire, parent->len) == 0;
 }
 
-static unsigned label_offsets(const uint8_t *wire, uint8_t off[DNS_LABELS_MAX])
+unsigned dns_name_label_offsets(const uint8_t *wire, uint8_t off[DNS_LABELS_MAX + 1])
 {
     unsigned n = 0;
-    for (size_t at = 0; wire[at]; at += wire[at] + 1u)
+    size_t at = 0;
+    for (; wire[at]; at += wire[at] + 1u)
         off[n++] = (uint8_t)at;
+    off[n] = (uint8_t)at;
     return n;
 }
 
 int dns_name_compare(const uint8_t *a, const uint8_t *b)
 {
-    uint8_t a_off[DNS_LABELS_MAX], b_off[DNS_LABELS_MAX];
-    unsigned i = label_offsets(a, a_off), j = label_offsets(b, b_off);
+    uint8_t a_off[DNS_LABELS_MAX + 1], b_off[DNS_LABELS_MAX + 1];
+    unsigned i = dns_name_label_offsets(a, a_off), j = dns_name_label_offsets(b, b_off);
     while (i > 0 && j > 0) { /* from the root: the last label is the most significant */
         const uint8_t *x = a + a_off[--i], *y = b + b_off[--j];
         int c = memcmp(x + 1, y + 1, *x < *y ? *x : *y);

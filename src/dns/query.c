@@ -13,25 +13,14 @@ static uint16_t get16(const uint8_t *p)
 
 static void query_reset(struct dns_query *q, const uint8_t *msg)
 {
+    memset(q, 0, offsetof(struct dns_query, lower));
     q->id = get16(msg);
     q->flags = get16(msg + 2);
     q->opcode = msg[2] >> 3 & 15;
     q->rd = msg[2] & 1;
     q->cd = msg[3] >> 4 & 1;
-    q->has_question = false;
     q->qname_off = DNS_HEADER_BYTES;
-    q->qname_len = 0;
-    q->labels = 0;
-    q->qtype = q->qclass = 0;
     q->question_end = DNS_HEADER_BYTES;
-    q->edns = q->edns_do = q->nsid = q->keepalive = q->keepalive_bad = q->cookie_bad = false;
-    q->cookie_len = 0;
-    q->cookie_off = 0;
-    q->edns_version = 0;
-    q->udp_size = 0;
-    q->ecs = (struct dns_ecs){0};
-    q->tsig_off = 0;
-    q->tsig_owner_len = q->tsig_algorithm_len = 0;
 }
 
 /* The question of an ordinary query. Nothing lies before it that a compression pointer could point
@@ -40,21 +29,13 @@ static bool question_read(const uint8_t *msg, size_t len, struct dns_query *q)
 {
     const uint8_t *name = msg + DNS_HEADER_BYTES;
     size_t max = len - DNS_HEADER_BYTES, at = 0;
-    unsigned labels = 0;
-    for (;;) {
-        if (at >= max || at >= DNS_NAME_MAX)
-            return false;
-        unsigned n = name[at];
-        q->label_off[labels] = (uint8_t)at;
-        if (n == 0)
-            break;
-        if (n > 63)
-            return false;
+    size_t name_max = max < DNS_NAME_MAX ? max : DNS_NAME_MAX;
+    unsigned labels = 0, n = 1;
+    while (at < name_max && (n = name[at]) - 1u < 63) {
         labels++;
         at += n + 1;
     }
-    at++;
-    if (max - at < QUESTION_FIXED_BYTES)
+    if (n != 0 || at >= name_max || max - ++at < QUESTION_FIXED_BYTES)
         return false;
     q->labels = (uint8_t)labels;
     q->qname_len = (uint8_t)at;
@@ -163,6 +144,20 @@ static bool option_read(const uint8_t *msg, unsigned code, const uint8_t *p, siz
     }
 }
 
+/* What most who send options have: one, a client subnet of an IPv4 /24. */
+static bool usual_subnet(const uint8_t *p, size_t len, struct dns_query *q)
+{
+    static const uint8_t head[DNS_OPTION_BYTES + DNS_ECS_BYTES] = {
+        0, DNS_OPTION_ECS, 0, DNS_ECS_BYTES + 3, 0, 1, 24, 0};
+    if (len != sizeof head + 3 || memcmp(p, head, sizeof head) != 0)
+        return false;
+    q->ecs =
+        (struct dns_ecs){.present = true, .source = 24, .family = 1, .addr_octets = 3, .used = 24};
+    q->ecs.ip.family = 4;
+    memcpy(q->ecs.ip.b, p + sizeof head, 3);
+    return true;
+}
+
 static bool options_read(const uint8_t *msg, const uint8_t *p, const uint8_t *end,
                          struct dns_query *q)
 {
@@ -188,7 +183,7 @@ static bool opt_read(const uint8_t *msg, const uint8_t *rr, size_t rdlength, str
     q->edns_version = rr[5];
     q->edns_do = rr[6] & 0x80;
     /* What the options of a later version look like is not ours to know: BADVERS answers it. */
-    return q->edns_version > 0 ||
+    return q->edns_version > 0 || usual_subnet(rr + DNS_RR_BYTES, rdlength, q) ||
            options_read(msg, rr + DNS_RR_BYTES, rr + DNS_RR_BYTES + rdlength, q);
 }
 

@@ -59,8 +59,25 @@ static void locate_source(const struct geo_view *v, const struct ip *source, str
     unsigned offset;
     c->looked_up = geo_client_unmap(source, 128, &offset);
     c->class = geo_view_lookup(v, &c->looked_up).class;
-    c->network = c->looked_up;
     c->network_len = (uint8_t)ip_bits(&c->looked_up);
+}
+
+static void found_by_subnet(struct geo_client *c, uint16_t class)
+{
+    c->from = GEO_FROM_SUBNET;
+    c->class = class;
+    c->network_len = c->looked_up.family == 4 ? V4_BITS_MIN : V6_HASH_BITS;
+}
+
+bool geo_client_found(const struct ip *subnet, struct geo_found found, struct geo_client *out)
+{
+    if (subnet->family != 4 || found.kind == GEO_KIND_PRIVATE)
+        return false;
+    out->looked_up = *subnet;
+    out->scope = found.scope;
+    found_by_subnet(out, found.class);
+    out->hash_scope = out->network_len;
+    return true;
 }
 
 struct geo_client geo_client_locate(const struct geo_view *v, const struct geo_client_in *in)
@@ -82,11 +99,7 @@ struct geo_client geo_client_locate(const struct geo_view *v, const struct geo_c
         locate_source(v, &in->source, &c);
         return c;
     }
-    c.from = GEO_FROM_SUBNET;
-    c.class = found.class;
-    c.network = c.looked_up;
-    c.network_len = c.looked_up.family == 4 ? V4_BITS_MIN : V6_HASH_BITS;
-    ip_mask(&c.network, c.network_len);
+    found_by_subnet(&c, found.class);
     c.hash_scope = teredo ? 128 : (uint8_t)(c.network_len + offset);
     return c;
 }

@@ -265,36 +265,52 @@ static bool is_ipv4_alias(const struct load *l, uint64_t node, u128 addr, unsign
     }
 }
 
+/* The two records of a node that is there, as check_metadata saw: of 24, 28 or 32 bits. */
+static void read_node(const struct load *l, uint32_t number, uint32_t record[2])
+{
+    unsigned bytes = l->mmdb.full_record_byte_size;
+    const uint8_t *p = l->mmdb.file_content + (size_t)number * bytes;
+    record[0] = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    if (bytes == 6) {
+        record[1] = (uint32_t)p[3] << 16 | (uint32_t)p[4] << 8 | p[5];
+    } else if (bytes == 7) { /* the upper four bits of both lie between them */
+        record[0] |= (uint32_t)(p[3] >> 4) << 24;
+        record[1] = geo__load_be32(p + 3) & 0x0fffffff;
+    } else {
+        record[0] = record[0] << 8 | p[3];
+        record[1] = geo__load_be32(p + 4);
+    }
+}
+
 static enum err walk_node(struct load *l, uint32_t number, u128 addr, unsigned depth);
 
-static enum err walk_record(struct load *l, uint64_t value, unsigned type, uint32_t offset,
-                            u128 addr, unsigned depth)
+/* Below the number of nodes a record is one of them, which is never the first; there it says nothing, above it
+ * leads into the data. */
+static enum err walk_record(struct load *l, uint32_t value, u128 addr, unsigned depth)
 {
-    if (is_ipv4_alias(l, value, addr, depth) || type == MMDB_RECORD_TYPE_EMPTY)
+    uint32_t nodes = l->mmdb.metadata.node_count;
+    if (is_ipv4_alias(l, value, addr, depth) || value == nodes)
         return put_leaf(l, addr, depth, 0);
-    if (type == MMDB_RECORD_TYPE_DATA)
-        return put_record(l, addr, depth, offset);
-    if (type == MMDB_RECORD_TYPE_SEARCH_NODE)
-        return walk_node(l, (uint32_t)value, addr, depth);
+    if (value > nodes && value - nodes < l->mmdb.data_section_size)
+        return put_record(l, addr, depth, value - nodes - SEPARATOR_BYTES);
+    if (value > 0 && value < nodes)
+        return walk_node(l, value, addr, depth);
     return refuse_damaged(l, "its tree points outside the file");
 }
 
 static enum err walk_node(struct load *l, uint32_t number, u128 addr, unsigned depth)
 {
-    MMDB_search_node_s node;
+    uint32_t record[2];
     if (depth == l->bits)
         return refuse_damaged(l, "its tree is deeper than an address is long");
     if (l->visits_left-- == 0)
         return refuse_damaged(l, "its tree runs in circles");
-    if (MMDB_read_node(&l->mmdb, number, &node) != MMDB_SUCCESS)
-        return refuse_damaged(l, "its tree cannot be read");
+    read_node(l, number, record);
     depth++;
-    enum err e = walk_record(l, node.left_record, node.left_record_type,
-                             node.left_record_entry.offset, addr, depth);
+    enum err e = walk_record(l, record[0], addr, depth);
     addr |= (u128)1 << (l->bits - depth);
     if (!e)
-        e = walk_record(l, node.right_record, node.right_record_type,
-                        node.right_record_entry.offset, addr, depth);
+        e = walk_record(l, record[1], addr, depth);
     if (!e && depth == l->block_bits + 1)
         e = put_range(l, addr & ~((u128)1 << (l->bits - depth)), take_majority(l));
     return e;

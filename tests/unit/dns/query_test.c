@@ -53,9 +53,9 @@ static void an_ordinary_query_is_taken_apart(void **state)
     assert_int_equal(q.qname_off, 12);
     assert_int_equal(q.qname_len, 13);
     assert_int_equal(q.labels, 2);
-    assert_int_equal(q.label_off[0], 0);
-    assert_int_equal(q.label_off[1], 4);
-    assert_int_equal(q.label_off[2], 12);
+    uint8_t label_off[DNS_LABELS_MAX + 1];
+    assert_int_equal(dns_name_label_offsets(q.lower, label_off), 2);
+    assert_memory_equal(label_off, "\0\4\14", 3);
     assert_memory_equal(q.lower, "\3www\7example", 13);
     assert_int_equal(q.qtype, DNS_AAAA);
     assert_int_equal(q.qclass, DNS_IN);
@@ -81,7 +81,7 @@ static void a_query_without_opt_has_no_edns(void **state)
     assert_int_equal(q.udp_size, 0);
     assert_int_equal(q.qname_len, 1);
     assert_int_equal(q.labels, 0);
-    assert_int_equal(q.label_off[0], 0);
+    assert_int_equal(q.lower[0], 0);
     assert_int_equal(dns_query_udp_limit(&q, DNS_UDP_EDNS_MAX), 512);
 }
 
@@ -164,7 +164,7 @@ static void names_up_to_255_octets_and_no_longer(void **state)
     assert_int_equal(parse(&p, &q), DNS_PARSE_OK);
     assert_int_equal(q.qname_len, 255);
     assert_int_equal(q.labels, 127);
-    assert_int_equal(q.label_off[127], 254);
+    assert_int_equal(q.lower[254], 0);
     assert_int_equal(q.lower[253], 'a');
     pheader(&p, 0, 1, 0, 0, 0);
     pbytes(&p, "\2aa", 3);
@@ -361,6 +361,7 @@ static const struct ecs_case ecs_cases[] = {
     {"\0\1\1\0\x80", 5, true},
     {"\0\1\40\0\1\2\3\4", 8, true},
     {"\0\1\27\0\1\2\2", 7, true},
+    {"\0\1\30\0\1\2\3", 7, true},
     {"\0\2\70\0\x20\1\x0d\xb8\0\1\2", 11, true},
     {"\0\2\200\0\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 20, true},
     {"", 0, false},
@@ -396,6 +397,21 @@ static void a_subnet_is_accepted_only_in_its_one_right_form(void **state)
     struct dns_query q;
     assert_int_equal(parse_options(ECS24 ECS24, 22, &q), DNS_PARSE_FORMERR);
     assert_false(q.ecs.present);
+}
+
+static void a_subnet_alone_reads_as_beside_another_option(void **state)
+{
+    (void)state;
+    struct dns_query alone, beside;
+    assert_int_equal(parse_options(ECS24, 11, &alone), DNS_PARSE_OK);
+    assert_int_equal(parse_options(ECS24 "\xff\xf0\0\0", 15, &beside), DNS_PARSE_OK);
+    assert_true(alone.ecs.present && beside.ecs.present);
+    assert_int_equal(alone.ecs.family, beside.ecs.family);
+    assert_int_equal(alone.ecs.source, beside.ecs.source);
+    assert_int_equal(alone.ecs.used, beside.ecs.used);
+    assert_int_equal(alone.ecs.addr_octets, beside.ecs.addr_octets);
+    assert_int_equal(alone.ecs.ip.family, beside.ecs.ip.family);
+    assert_memory_equal(alone.ecs.ip.b, beside.ecs.ip.b, sizeof alone.ecs.ip.b);
 }
 
 #define KEY "\3key\4test"
@@ -509,7 +525,7 @@ static void damaged_messages_get_an_outcome_that_holds_together(void **state)
             assert_true(q.question_end <= p.len);
             assert_int_equal(dns_name_length(q.lower, q.qname_len), q.qname_len);
             assert_int_equal(dns_name_labels(q.lower), q.labels);
-            assert_int_equal(q.label_off[q.labels], q.qname_len - 1);
+            assert_int_equal(q.lower[q.qname_len - 1], 0);
         }
         if (q.ecs.present)
             assert_true(q.edns && q.ecs.addr_octets == (q.ecs.source + 7) / 8);
@@ -536,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_option_list_must_fill_its_record),
         cmocka_unit_test(a_cookie_is_noted_by_its_length_and_the_first_one_counts),
         cmocka_unit_test(a_subnet_is_accepted_only_in_its_one_right_form),
+        cmocka_unit_test(a_subnet_alone_reads_as_beside_another_option),
         cmocka_unit_test(a_signature_is_found_as_the_last_record_and_nowhere_else),
         cmocka_unit_test(a_signature_has_one_form),
         cmocka_unit_test(the_udp_limit_lies_between_512_and_ours),

@@ -181,7 +181,14 @@ static void blocks_of_random_worlds_are_total_disjoint_uniform_and_maximal(void 
             struct geo_found f = geo_view_lookup(w.view, &ip);
             assert_int_equal(f.class, v.class);
             assert_int_equal(f.kind, v.kind);
-            geo_view_prefetch(w.view, &ip);
+            struct geo_seek seek;
+            geo_view_seek_root(w.view, &ip, &seek);
+            geo_view_seek_node(w.view, &seek);
+            geo_view_seek_entry(w.view, &ip, &seek);
+            struct geo_found same = geo_view_seek_end(w.view, &ip, &seek);
+            assert_int_equal(same.class, f.class);
+            assert_int_equal(same.kind, f.kind);
+            assert_int_equal(same.scope, f.scope);
         }
         world_free(&w);
     }

@@ -28,6 +28,8 @@ void dns_name_lower_copy(uint8_t *restrict out, const uint8_t *restrict wire, si
 /* Octets of an uncompressed name at wire, 0 if it does not end within max. */
 size_t dns_name_length(const uint8_t *wire, size_t max);
 unsigned dns_name_labels(const uint8_t *wire); /* without the root */
+/* Where each label begins, [n] the root: n. */
+unsigned dns_name_label_offsets(const uint8_t *wire, uint8_t off[DNS_LABELS_MAX + 1]);
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 /* Is child equal to parent or below it? Both lower. */
 bool dns_name_within(const struct dns_name *child, const struct dns_name *parent);

@@ -43,9 +43,6 @@ struct dns_query {
     uint16_t qname_off; /* 12 */
     uint8_t qname_len;
     uint8_t labels; /* of qname, without the root */
-    uint8_t
-        label_off[DNS_LABELS_MAX + 1]; /* offset of label i within qname; [labels] is the root */
-    uint8_t lower[DNS_NAME_MAX];       /* qname lower-cased, qname_len octets */
     uint16_t qtype, qclass;
     uint16_t question_end; /* offset just past QCLASS */
 
@@ -64,6 +61,8 @@ struct dns_query {
 
     uint16_t tsig_off; /* of a TSIG's owner in the message, 0: none */
     uint8_t tsig_owner_len, tsig_algorithm_len;
+
+    uint8_t lower[DNS_NAME_MAX]; /* qname lower-cased, qname_len octets; the rest is not set */
 };
 
 enum dns_parse dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *out);

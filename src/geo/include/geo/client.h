@@ -33,12 +33,21 @@ struct geo_client {
     uint8_t scope;       /* for the ECS option: 0 when no subnet was given */
     uint8_t hash_scope;  /* scope = max(scope, hash_scope) when a hash decided */
     uint8_t from;        /* enum geo_client_from */
+    uint8_t network_len; /* bits of looked_up that the hash covers, see geo_client_network */
     struct ip looked_up; /* the address that was looked up (unmapped) */
-    struct ip network;   /* what the hash covers */
-    uint8_t network_len;
 };
 
+static inline struct ip_prefix geo_client_network(const struct geo_client *c)
+{
+    struct ip_prefix network = {.ip = c->looked_up, .len = c->network_len};
+    ip_mask(&network.ip, network.len);
+    return network;
+}
+
 struct geo_client geo_client_locate(const struct geo_view *v, const struct geo_client_in *in);
+/* The same of a client subnet that was looked up already, where it decides alone. False: it does not (an
+ * IPv6 address, which may carry an IPv4 client, or a private one), and locate is to be asked. */
+bool geo_client_found(const struct ip *subnet, struct geo_found found, struct geo_client *out);
 /* For those who have an address and no view: an EMBEDDED address with at least 24 bits of its IPv4
  * client given gives that client and the offset in bits; any other gives itself and 0. */
 struct ip geo_client_unmap(const struct ip *ip, unsigned bits_given, unsigned *offset);

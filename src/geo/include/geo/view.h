@@ -33,10 +33,19 @@ enum err geo_view_build(const struct geo_base *b, const struct geo_value *of_spo
 struct geo_view *geo_view_ref(struct geo_view *v);
 void geo_view_unref(struct geo_view **v);
 struct geo_found geo_view_lookup(const struct geo_view *v, const struct ip *ip);
-/* What a lookup reads is fetched in two steps, the second of which waits for what the first asked for:
- * of a batch all first, then all second. */
-void geo_view_prefetch_root(const struct geo_view *v, const struct ip *ip);
-void geo_view_prefetch(const struct geo_view *v, const struct ip *ip);
+
+/* The same in steps, each of which waits for what the one before asked for: of a batch all first, then all
+ * second, and so on. The address stays the same from the first to the last. */
+struct geo_seek {
+    const uint32_t *entry;
+    uint32_t octet;
+};
+void geo_view_seek_root(const struct geo_view *v, const struct ip *ip, struct geo_seek *seek);
+void geo_view_seek_node(const struct geo_view *v, struct geo_seek *seek);
+void geo_view_seek_entry(const struct geo_view *v, const struct ip *ip, struct geo_seek *seek);
+struct geo_found geo_view_seek_end(const struct geo_view *v, const struct ip *ip,
+                                   const struct geo_seek *seek);
+
 size_t geo_view_size_bytes(const struct geo_view *v);
 uint64_t geo_view_blocks_n(const struct geo_view *v); /* blocks after merging, both families */
 /* Every block in order, for tests and tools: returns false when fn did. */
