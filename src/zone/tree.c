@@ -2,10 +2,18 @@
 
 #include <string.h>
 
+/* Without a call for names as long as most are: two halves that overlap. */
+static inline bool same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    if (len < 16 || len > 32)
+        return memcmp(a, b, len) == 0;
+    return memcmp(a, b, 16) == 0 && memcmp(a + len - 16, b + len - 16, 16) == 0;
+}
+
 static inline bool named(const struct zone_tree *t, uint32_t node, const uint8_t *name, size_t len)
 {
-    const uint8_t *have = t->names + t->nodes[node].name;
-    return *have == len && memcmp(have + 1, name, len) == 0;
+    const uint8_t *have = zone_name_of(t->names, &t->nodes[node]);
+    return *have == len && same(have + 1, name, len);
 }
 
 static inline uint32_t probe(const struct zone_tree *t, const uint8_t *name, size_t len)
@@ -58,9 +66,11 @@ static struct zone_hit hit_below(const struct zone_tree *t, uint32_t encloser)
     return hit;
 }
 
-static struct zone_hit find(const struct zone_tree *t, const uint8_t *lower, size_t len,
-                            const uint8_t *label_off, unsigned labels, uint16_t qtype)
+struct zone_hit zone_tree_find_name(const struct zone_tree *t, const uint8_t *lower, size_t len,
+                                    uint16_t qtype)
 {
+    uint8_t label_off[DNS_LABELS_MAX + 1];
+    unsigned labels = dns_name_label_offsets(lower, label_off);
     unsigned i = labels > t->labels_max ? labels - t->labels_max : 0;
     for (bool exact = i == 0; i <= labels; i++, exact = false) {
         uint32_t node = probe(t, lower + label_off[i], len - label_off[i]);
@@ -72,7 +82,7 @@ static struct zone_hit find(const struct zone_tree *t, const uint8_t *lower, siz
 
 struct zone_hit zone_tree_find(const struct zone_tree *t, const struct dns_query *q)
 {
-    return find(t, q->lower, q->qname_len, q->label_off, q->labels, q->qtype);
+    return zone_tree_find_name(t, q->lower, q->qname_len, q->qtype);
 }
 
 void zone_tree_seek_slot(const struct zone_tree *t, const struct dns_query *q,
@@ -92,12 +102,13 @@ void zone_tree_seek_node(const struct zone_tree *t, struct zone_seek *seek)
         __builtin_prefetch(&t->nodes[seek->node]);
 }
 
-uint32_t zone_tree_seek_name(const struct zone_tree *t, const struct zone_seek *seek)
+uint32_t zone_tree_seek_service(const struct zone_tree *t, const struct zone_seek *seek)
 {
     if (seek->node == ZONE_NONE)
         return ZONE_NONE;
     const struct zone_node *n = &t->nodes[seek->node];
-    __builtin_prefetch(t->names + n->name);
+    if (n->inside[0] == 0)
+        __builtin_prefetch(t->names + n->name);
     return n->service;
 }
 
@@ -107,17 +118,6 @@ struct zone_hit zone_tree_seek_end(const struct zone_tree *t, const struct dns_q
     if (seek->node != ZONE_NONE && named(t, seek->node, q->lower, q->qname_len))
         return hit_exact(t, seek->node, q->qtype);
     return zone_tree_find(t, q);
-}
-
-struct zone_hit zone_tree_find_name(const struct zone_tree *t, const uint8_t *lower, size_t len,
-                                    uint16_t qtype)
-{
-    uint8_t label_off[DNS_LABELS_MAX + 1];
-    unsigned labels = 0;
-    for (size_t at = 0; lower[at]; at += lower[at] + 1u)
-        label_off[labels++] = (uint8_t)at;
-    label_off[labels] = (uint8_t)(len - 1);
-    return find(t, lower, len, label_off, labels, qtype);
 }
 
 const struct zone_tree_rrset *zone_node_rrset(const struct zone_tree *t, uint32_t node,

@@ -87,6 +87,18 @@ static bool slots_reserve(struct tree_build *b, size_t nodes_n)
     return true;
 }
 
+static void put_name(struct tree_build *b, struct zone_node *n, const uint8_t *name, size_t len)
+{
+    uint8_t *to = n->inside;
+    if (len > ZONE_NAME_INSIDE) {
+        n->name = (uint32_t)b->names_n;
+        to = b->names + b->names_n;
+        b->names_n += 1 + len;
+    }
+    to[0] = (uint8_t)len;
+    memcpy(to + 1, name, len);
+}
+
 static uint32_t node_add(struct tree_build *b, uint32_t zone, uint32_t parent, const uint8_t *name,
                          size_t len)
 {
@@ -94,18 +106,15 @@ static uint32_t node_add(struct tree_build *b, uint32_t zone, uint32_t parent, c
         b->out_of_memory = true;
     if (b->out_of_memory || !slots_reserve(b, b->nodes_n + 1) ||
         !grow(b, &b->nodes, &b->nodes_cap, b->nodes_n + 1, sizeof *b->nodes) ||
-        !grow(b, &b->names, &b->names_cap, b->names_n + 1 + len, 1))
+        (len > ZONE_NAME_INSIDE && !grow(b, &b->names, &b->names_cap, b->names_n + 1 + len, 1)))
         return ZONE_NONE;
     uint32_t node = (uint32_t)b->nodes_n++;
-    b->nodes[node] = (struct zone_node){.name = (uint32_t)b->names_n,
-                                        .zone = zone,
+    b->nodes[node] = (struct zone_node){.zone = zone,
                                         .parent = parent,
                                         .cut = ZONE_NONE,
                                         .wildcard = ZONE_NONE,
                                         .service = ZONE_NONE};
-    b->names[b->names_n++] = (uint8_t)len;
-    memcpy(b->names + b->names_n, name, len);
-    b->names_n += len;
+    put_name(b, &b->nodes[node], name, len);
     slot_put(b->slots, b->slots_n,
              (struct zone_slot){.hash = (uint32_t)dns_name_hash(name, len), .node = node});
     if (parent != ZONE_NONE && name[0] == 1 && name[1] == '*')
@@ -115,10 +124,7 @@ static uint32_t node_add(struct tree_build *b, uint32_t zone, uint32_t parent, c
     return node;
 }
 
-/* The nearest node at or above the name; *at is how many octets of the name lie before it.
- * ZONE_NONE: in no zone. */
-static uint32_t node_nearest(const struct tree_build *b, const uint8_t *name, size_t len,
-                             size_t *at)
+uint32_t tree__nearest(const struct tree_build *b, const uint8_t *name, size_t len, size_t *at)
 {
     struct zone_tree view = tree__view(b);
     for (size_t i = 0; i < len; i += name[i] + 1u) {
@@ -131,9 +137,8 @@ static uint32_t node_nearest(const struct tree_build *b, const uint8_t *name, si
     return ZONE_NONE;
 }
 
-/* Nodes for the name and what is missing between it and `nearest`, top down. */
-static uint32_t node_intern(struct tree_build *b, uint32_t nearest, const uint8_t *name, size_t len,
-                            size_t at)
+uint32_t tree__intern(struct tree_build *b, uint32_t nearest, const uint8_t *name, size_t len,
+                      size_t at)
 {
     uint8_t off[DNS_LABELS_MAX];
     unsigned n = 0;
@@ -175,9 +180,9 @@ static void zones_link(struct tree_build *b)
         b->above[z] = ZONE_NONE;
         if (name->len == 1)
             continue;
-        uint32_t nearest = node_nearest(b, name->wire + up, name->len - up, &at);
+        uint32_t nearest = tree__nearest(b, name->wire + up, name->len - up, &at);
         if (nearest != ZONE_NONE)
-            b->above[z] = node_intern(b, nearest, name->wire + up, name->len - up, at);
+            b->above[z] = tree__intern(b, nearest, name->wire + up, name->len - up, at);
     }
 }
 
@@ -211,7 +216,7 @@ static void set_foreign(struct tree_build *b, uint32_t nearest, bool exact,
 static void set_place(struct tree_build *b, uint32_t zone, const struct zone_rrset *set)
 {
     size_t at = 0;
-    uint32_t nearest = node_nearest(b, set->owner.wire, set->owner.len, &at);
+    uint32_t nearest = tree__nearest(b, set->owner.wire, set->owner.len, &at);
     if (!dns_name_within(&set->owner, &b->zones[zone].name)) {
         char name[DNS_NAME_TEXT_MAX];
         tree__finding(b, DIAG_ERROR, set, zone, "%s is outside the zone",
@@ -219,7 +224,7 @@ static void set_place(struct tree_build *b, uint32_t zone, const struct zone_rrs
     } else if (b->nodes[nearest].zone != zone) {
         set_foreign(b, nearest, at == 0, set);
     } else {
-        set_add(b, node_intern(b, nearest, set->owner.wire, set->owner.len, at), set);
+        set_add(b, tree__intern(b, nearest, set->owner.wire, set->owner.len, at), set);
     }
 }
 
@@ -262,7 +267,7 @@ static void service_add(struct tree_build *b, uint32_t service)
     struct dns_name name;
     CHECK(dns_name_from_text(in->name, &name));
     size_t at = 0;
-    uint32_t node = node_nearest(b, name.wire, name.len, &at);
+    uint32_t node = tree__nearest(b, name.wire, name.len, &at);
     if (node == ZONE_NONE || !dns_name_within(&name, &b->zones[in->zone].name)) {
         tree__finding(b, DIAG_ERROR, NULL, in->zone, "the service %s is outside the zone",
                       dns_name_to_text(name.wire, text));
@@ -274,7 +279,7 @@ static void service_add(struct tree_build *b, uint32_t service)
                       dns_name_to_text(name.wire, text), dns_name_to_text(inner->wire, other));
         return;
     }
-    node = node_intern(b, node, name.wire, name.len, at);
+    node = tree__intern(b, node, name.wire, name.len, at);
     if (node == ZONE_NONE)
         return;
     if (b->nodes[node].service != ZONE_NONE)
@@ -345,30 +350,41 @@ static void apexes_fill(struct tree_build *b)
     }
 }
 
-/* Like arena_dup, aligned for what is in there. */
-static const void *dup(struct arena *arena, const void *bytes, size_t len)
+const void *tree__dup(struct arena *arena, const void *bytes, size_t len)
 {
     void *p = arena_alloc_aligned(arena, len + 1, 64);
     return p && len > 0 ? memcpy(p, bytes, len) : p;
+}
+
+void tree__put(const struct tree_build *b, struct zone_tree *out)
+{
+    out->nodes = b->nodes;
+    out->names = b->names;
+    out->zones = b->apex;
+    out->slots = b->slots;
+    out->nodes_n = (uint32_t)b->nodes_n;
+    out->holes_n = (uint32_t)b->holes_n;
+    out->names_bytes = (uint32_t)b->names_n;
+    out->zones_n = (uint32_t)b->zones_n;
+    out->slots_mask = (uint32_t)(b->slots_n - 1);
+    out->labels_max = b->labels_max;
 }
 
 static enum err tree_store(struct tree_build *b, struct arena *arena, struct zone_tree *out)
 {
     struct zone_tree_rrset *rrsets = ARENA_ARRAY(arena, struct zone_tree_rrset, b->sets_n + 1);
     uint8_t *rdata = arena_alloc(arena, b->rdata_bytes + 1);
-    out->nodes = dup(arena, b->nodes, b->nodes_n * sizeof *b->nodes);
-    out->names = dup(arena, b->names, b->names_n);
-    out->zones = dup(arena, b->apex, b->zones_n * sizeof *b->apex);
-    out->slots = dup(arena, b->slots, b->slots_n * sizeof *b->slots);
+    tree__put(b, out);
+    out->nodes = tree__dup(arena, b->nodes, b->nodes_n * sizeof *b->nodes);
+    out->names = tree__dup(arena, b->names, b->names_n);
+    out->zones = tree__dup(arena, b->apex, b->zones_n * sizeof *b->apex);
+    out->slots = tree__dup(arena, b->slots, b->slots_n * sizeof *b->slots);
     if (arena_failed(arena))
         return ERR_NOMEM;
-    out->nodes_n = (uint32_t)b->nodes_n;
-    out->zones_n = (uint32_t)b->zones_n;
-    out->slots_mask = (uint32_t)(b->slots_n - 1);
-    out->labels_max = b->labels_max;
     for (size_t i = 0; i < b->zones_n; i++)
         out->unread |= b->zones[i].unready || b->zones[i].stale;
     out->rrsets = rrsets;
+    out->rrsets_n = (uint32_t)b->sets_n;
     out->rdata = rdata;
     out->rdata_bytes = (uint32_t)b->rdata_bytes;
     uint8_t *p = rdata;

@@ -62,12 +62,12 @@ static bool is_against_glue(uint16_t type)
 
 static const char *name_text(const struct tree_build *b, uint32_t node, char out[DNS_NAME_TEXT_MAX])
 {
-    return dns_name_to_text(b->names + b->nodes[node].name + 1, out);
+    return dns_name_to_text(zone_name_of(b->names, &b->nodes[node]) + 1, out);
 }
 
 static bool is_wildcard(const struct tree_build *b, uint32_t node)
 {
-    const uint8_t *name = b->names + b->nodes[node].name + 1;
+    const uint8_t *name = zone_name_of(b->names, &b->nodes[node]) + 1;
     return name[0] == 1 && name[1] == '*';
 }
 

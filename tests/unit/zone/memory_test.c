@@ -66,7 +66,21 @@ static enum err load_and_build(struct arena *arena, struct zone_tree *tree, stru
         sprintf(names[i], "s%d.services.gslb.example", i);
         services[i] = (struct zone_service_input){names[i], 0};
     }
-    return zone_tree_build(&zone, 1, services, 50, arena, tree, diag);
+    e = zone_tree_build(&zone, 1, services, 50, arena, tree, diag);
+    if (e != ERR_OK)
+        return e;
+    /* The first goes, and comes back as the last. */
+    uint32_t now[50] = {ZONE_NONE}, added = 49;
+    for (uint32_t i = 1; i < 50; i++) {
+        services[i - 1] = services[i];
+        now[i] = i - 1;
+    }
+    services[49].name = names[0];
+    struct zone_services_change change = {now, &added, 1, 1};
+    struct zone_tree next;
+    if (zone_tree_change(tree, &zone, services, &change, arena, &next))
+        return ERR_OK;
+    return diag_error(diag, ERR_NOMEM, "", "not changed");
 }
 
 static void each_failing_allocation_is_an_error_and_leaks_nothing(void **state)

@@ -244,6 +244,43 @@ static void service_parameters_that_clients_would_reject_are_refused(void **stat
     CHECK_FORMS(forms);
 }
 
+static void rdata_is_told_as_a_zone_file_has_it(void **state)
+{
+    static const char *const texts[] = {
+        "A 192.0.2.1",
+        "AAAA 2001:db8::1",
+        "NS ns1.example.",
+        "CNAME .",
+        "DNAME a\\.b.example.",
+        "MX 10 m1.example.",
+        "SRV 0 65535 443 www.example.",
+        "TXT \"v=spf1 -all\" \"\" \"a \\\"quoted\\\\ one\\200\"",
+        "CAA 128 issue \"ca.example; policy=ev\"",
+        "TYPE65280 \\# 3 0a0b0c",
+        "TYPE65280 \\# 0",
+        "SSHFP \\# 4 01020304",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct zone_records *r;
+        char zone[500];
+        snprintf(zone, sizeof zone, "$TTL 60\nx %s\n", texts[i]);
+        r = load_good("example", zone, *state);
+        const struct zone_rrset *set = &r->rrset[0];
+        char *text = zone_rdata_text(set->type, set->rr[0].rdata, set->rr[0].rdata_len);
+        assert_string_equal(text, strchr(texts[i], ' ') + 1);
+        free(text);
+    }
+    static const uint8_t soa[] = "\1n\0\1h\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5";
+    char *text = zone_rdata_text(DNS_SOA, soa, sizeof soa - 1);
+    assert_string_equal(text, "n. h. 1 2 3 4 5");
+    free(text);
+    for (uint16_t len = 0; len < sizeof soa - 1; len++) { /* what is cut off is of no type */
+        text = zone_rdata_text(DNS_SOA, soa, len);
+        assert_memory_equal(text, "\\# ", 3);
+        free(text);
+    }
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)
@@ -254,6 +291,7 @@ int main(void)
         T(strings_are_255_octets_at_most_and_may_be_several),
         T(service_parameters_are_sorted_and_their_values_take_their_form),
         T(service_parameters_that_clients_would_reject_are_refused),
+        T(rdata_is_told_as_a_zone_file_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

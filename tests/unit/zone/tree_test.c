@@ -91,7 +91,7 @@ static struct zone_hit look(const struct zone_tree *t, const char *name, uint16_
     struct zone_seek seek;
     zone_tree_seek_slot(t, &q, &seek);
     zone_tree_seek_node(t, &seek);
-    uint32_t service = zone_tree_seek_name(t, &seek);
+    uint32_t service = zone_tree_seek_service(t, &seek);
     struct zone_hit c = zone_tree_seek_end(t, &q, &seek);
     assert_int_equal(a.kind, c.kind);
     assert_int_equal(a.node, c.node);

@@ -32,8 +32,10 @@ struct zone_tree_rrset { /* one RRset, in wire form */
 #define ZONE_NODE_DNAME 1       /* has a DNAME */
 #define ZONE_NODE_BELOW_DNAME 2 /* lies below one: only on the way to a zone of our own */
 
-struct zone_node {
-    uint32_t name;     /* offset into tree->names: length octet, wire name */
+#define ZONE_NAME_INSIDE 31u
+
+struct zone_node {     /* a cache line, for all that a query wants to know of a name */
+    uint32_t name;     /* see zone_node_name: of a long one, the offset into tree->names */
     uint32_t zone;     /* index into tree->zones */
     uint32_t parent;   /* node one label up, within the zone; ZONE_NONE at the apex */
     uint32_t cut;      /* the delegation at or above this node, ZONE_NONE if none */
@@ -41,8 +43,10 @@ struct zone_node {
     uint32_t service;  /* service index, ZONE_NONE */
     uint32_t rrsets;   /* first, in tree->rrsets */
     uint16_t rrsets_n;
-    uint16_t flags; /* ZONE_NODE_* */
+    uint16_t flags;                       /* ZONE_NODE_* */
+    uint8_t inside[1 + ZONE_NAME_INSIDE]; /* length octet, wire name; 0: a long name */
 };
+_Static_assert(sizeof(struct zone_node) == 64, "a node is one cache line");
 
 struct zone_apex {
     uint32_t node;
@@ -69,8 +73,12 @@ struct zone_tree {
         uint32_t hash, node;
     } * slots; /* node ZONE_NONE: empty */
     uint32_t slots_mask;
-    uint32_t labels_max; /* of all names, so that a longer one starts stripping there */
-    bool unread;         /* a zone is unready or stale */
+    uint32_t
+        labels_max; /* at least that of all names, so that a longer one starts stripping there */
+    bool unread;    /* a zone is unready or stale */
+    /* For the next tree: */
+    uint32_t rrsets_n, names_bytes;
+    uint32_t holes_n; /* nodes that no name leads to: their services are gone */
 };
 
 /* What goes in. Apex SOA and NS of a zone come from its records where it has them, else from here.
@@ -95,6 +103,19 @@ enum err zone_tree_build(const struct zone_input *zones, size_t zones_n,
  * say: all but the RDATA is shared with `like`, which has to outlive it. ERR_NOMEM. */
 enum err zone_tree_renew(const struct zone_tree *like, const struct zone_input *zones,
                          struct arena *arena, struct zone_tree *out) WARN_UNUSED;
+/* The tree of the same zones when services come and go: `like` copied, the names of those put in and
+ * taken out. What is found is what zone_tree_build would have it be; nodes and slots may lie
+ * elsewhere. False where more is touched than names of their own (a record, a delegation, another
+ * zone, what a name server needs), where too many holes are left, or out of memory: build it. */
+struct zone_services_change {
+    const uint32_t *now;   /* per service of `like`: its number now, ZONE_NONE if it is gone */
+    const uint32_t *added; /* numbers of those that are new */
+    uint32_t gone_n, added_n;
+};
+bool zone_tree_change(const struct zone_tree *like, const struct zone_input *zones,
+                      const struct zone_service_input *services,
+                      const struct zone_services_change *change, struct arena *arena,
+                      struct zone_tree *out) WARN_UNUSED;
 
 enum zone_hit_kind {
     ZONE_HIT_OUTSIDE,    /* below no zone of ours: REFUSED */
@@ -123,7 +144,7 @@ void zone_tree_seek_slot(const struct zone_tree *t, const struct dns_query *q,
                          struct zone_seek *seek);
 void zone_tree_seek_node(const struct zone_tree *t, struct zone_seek *seek);
 /* The service at seek->node, ZONE_NONE. */
-uint32_t zone_tree_seek_name(const struct zone_tree *t, const struct zone_seek *seek);
+uint32_t zone_tree_seek_service(const struct zone_tree *t, const struct zone_seek *seek);
 struct zone_hit zone_tree_seek_end(const struct zone_tree *t, const struct dns_query *q,
                                    const struct zone_seek *seek);
 /* For a name other than the question's (CNAME targets, glue): lower wire name; qtype decides DS. */
@@ -134,9 +155,18 @@ uint32_t zone_tree_node(const struct zone_tree *t, const uint8_t *lower, size_t 
 /* NULL when the node has none of that type. */
 const struct zone_tree_rrset *zone_node_rrset(const struct zone_tree *t, uint32_t node,
                                               uint16_t type);
+/* Length octet and wire name. */
+static inline const uint8_t *zone_name_of(const uint8_t *names, const struct zone_node *n)
+{
+    return n->inside[0] ? n->inside : names + n->name;
+}
+
 static inline const uint8_t *zone_node_name(const struct zone_tree *t, uint32_t node, size_t *len)
 {
-    const uint8_t *p = t->names + t->nodes[node].name;
+    const uint8_t *p = zone_name_of(t->names, &t->nodes[node]);
     *len = *p;
     return p + 1;
 }
+
+/* RDATA as a zone file has it: "10 mail.example.". Caller frees; NULL: out of memory. [any] */
+char *zone_rdata_text(uint16_t type, const uint8_t *rdata, uint16_t len);
