@@ -1,148 +1,7 @@
-#include "steer/choose.h"
+/* The answer: home, or as a guest, or what is left. */
+#include "choice_priv.h"
 
-#include "base/hash.h"
-#include "model/model.h"
-
-/* ---------------------------------------------------------------------------------- the request */
-
-enum level {                /* which endpoints count, one after the other until one is found */
-             LEVEL_PLACE,   /* weight above 0, as if everything were at 1 */
-             LEVEL_GUEST,   /* weight above 0, availability 1, in a region that admits the client */
-             LEVEL_FULL,    /* weight above 0, availability 1 */
-             LEVEL_PARTIAL, /* weight above 0, availability above 0 */
-             LEVEL_ZERO,    /* weight 0, availability above 0 */
-             LEVEL_DRAINED, /* drained, but not dead */
-             LEVEL_OPEN,    /* fail open, as if all that is not off were up: weight above 0 */
-             LEVEL_OPEN_ZERO, /* the same with weight 0 */
-             LEVEL_OPEN_DRAINED
-};
-
-struct client_hash { /* taken when it is first asked for: mostly nobody does */
-    bool taken;
-    uint64_t value;
-};
-
-struct choice {
-    const struct steer_tables *t;
-    const struct steer_service *svc;
-    const struct steer_site *site; /* the service's, as are the next three */
-    const struct steer_endpoint *endpoint;
-    const _Atomic uint32_t *slot_word, *endpoint_word;
-    const uint16_t *row;
-    uint16_t row_n;
-    uint8_t family;
-    const struct steer_client *client;
-    struct steer_plan *plan;
-    struct client_hash *hash;
-};
-
-struct group { /* items [first, end) of the row */
-    uint16_t first, end;
-};
-
-/* Endpoints are numbered from the service's first; only an answer names them as the tables do. */
-static inline uint32_t word(const _Atomic uint32_t *w, uint32_t i)
-{
-    return atomic_load_explicit(&w[i], memory_order_relaxed);
-}
-
-static inline uint32_t word_avail(uint32_t w)
-{
-    return w & STEER_WORD_AVAIL;
-}
-
-static inline uint32_t min32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t client_hash(const struct choice *c)
-{
-    if (!c->hash->taken)
-        *c->hash = (struct client_hash){
-            true, steer_hash_client(&c->client->network, c->client->network_len)};
-    return c->hash->value;
-}
-
-/* Only what is between 0 and 1 needs the hash. */
-static inline bool stays(const struct choice *c, uint64_t region_hash, uint32_t avail)
-{
-    return avail >= AVAIL_FULL || (avail > 0 && steer_stays(client_hash(c), region_hash, avail));
-}
-
-/* What the region admits of guests like this one. */
-static inline uint32_t admission(const struct choice *c, uint8_t region)
-{
-    return steer_admission(&c->t->board, region, c->client->fenced);
-}
-
-static bool admits(const struct choice *c, uint8_t region)
-{
-    uint32_t admit = admission(c, region);
-    return admit == STEER_ADMIT_FULL ||
-           (admit > 0 && steer_stays(client_hash(c), c->t->region_hash[region], admit));
-}
-
-static inline const struct steer_site *site_of(const struct choice *c, uint16_t item)
-{
-    return &c->site[item & STEER_UNIT];
-}
-
-/* Of an endpoint of a sticky service. */
-static inline uint64_t hash_of(const struct choice *c, uint32_t endpoint)
-{
-    return c->t->hash[c->svc->hash_first + endpoint];
-}
-
-/* Region and site together: what every endpoint of the site is bounded by. */
-struct bound {
-    uint32_t avail, flags;
-    uint32_t alive; /* the same with drains ignored: not dead? */
-};
-
-static inline struct bound site_bound(const struct choice *c, const struct steer_site *s)
-{
-    uint32_t r = word(c->t->board.region, s->region), w = word(c->slot_word, s->slot);
-    return (struct bound){.avail = min32(word_avail(r), word_avail(w)),
-                          .flags = (r | w) & ~STEER_WORD_AVAIL,
-                          .alive = min32(r & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(r),
-                                         w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
-}
-
-static inline struct bound endpoint_bound(const struct choice *c, uint32_t endpoint,
-                                          struct bound site)
-{
-    uint32_t w = word(c->endpoint_word, endpoint);
-    return (struct bound){.avail = min32(site.avail, word_avail(w)),
-                          .flags = site.flags | (w & ~STEER_WORD_AVAIL),
-                          .alive =
-                              min32(site.alive, w & STEER_WORD_DRAIN ? AVAIL_FULL : word_avail(w))};
-}
-
-static inline uint32_t effective(struct bound b)
-{
-    return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : b.avail;
-}
-
-static inline struct choice choice_of(const struct steer_tables *t, uint32_t service)
-{
-    const struct steer_service *svc = &t->service[service];
-    const _Atomic uint32_t *words = steer_words(t, service);
-    return (struct choice){.t = t,
-                           .svc = svc,
-                           .site = steer_sites(t, svc),
-                           .endpoint = steer_endpoints(t, svc),
-                           .slot_word = words + 1,
-                           .endpoint_word = words + 1 + svc->slots};
-}
-
-static const struct steer_site *holder(const struct choice *c, uint32_t endpoint)
-{
-    const struct steer_site *s = c->site;
-    while (endpoint - s->first >= s->endpoint_n)
-        s++;
-    return s;
-}
+/* -------------------------------------------------------------------------------- one by itself */
 
 const struct steer_site *steer_site_of(const struct steer_tables *t, uint32_t service,
                                        uint32_t endpoint)
@@ -162,192 +21,16 @@ uint32_t steer_effective(const struct steer_tables *t, uint32_t service, uint32_
     return effective(b);
 }
 
-/* What an endpoint weighs at a level; 0 when it does not count there. */
-static inline uint64_t level_weight(const struct steer_endpoint *e, struct bound b,
-                                    enum level level)
+uint32_t steer_effective_eased(const struct steer_tables *t, uint32_t service, uint32_t endpoint)
 {
-    if (b.flags & STEER_WORD_OFF && level != LEVEL_PLACE)
-        return 0;
-    bool drained = (b.flags & STEER_WORD_DRAIN) != 0;
-    switch (level) {
-    case LEVEL_PLACE:
-        return e->weight;
-    case LEVEL_GUEST:
-    case LEVEL_FULL:
-        return !drained && b.avail == AVAIL_FULL ? e->weight : 0;
-    case LEVEL_PARTIAL:
-        return drained ? 0 : (uint64_t)e->weight * b.avail;
-    case LEVEL_ZERO:
-        return !drained && e->weight == 0 && b.avail > 0;
-    case LEVEL_DRAINED:
-        return drained && b.alive > 0 ? (e->weight ? e->weight : 1) : 0;
-    case LEVEL_OPEN:
-        return drained ? 0 : e->weight;
-    case LEVEL_OPEN_ZERO:
-        return !drained && e->weight == 0;
-    case LEVEL_OPEN_DRAINED:
-        return drained ? (e->weight ? e->weight : 1) : 0;
-    }
-    return 0;
-}
-
-/* The group that starts at first: where it ends. */
-static inline uint16_t group_end(const struct choice *c, uint16_t first)
-{
-    uint16_t end = (uint16_t)(first + 1);
-    while (end < c->row_n && !(c->row[end] & STEER_GROUP))
-        end++;
-    return end;
-}
-
-/* ------------------------------------------------------------------------- picking one endpoint */
-
-static inline bool allowed(const struct choice *c, const struct steer_site *s)
-{
-    return (c->client->allowed >> s->region & 1) != 0;
-}
-
-static inline uint64_t random_below(struct rng *rng, uint64_t n)
-{
-    return (uint64_t)(((__uint128_t)rng_next(rng) * n) >> 64);
-}
-
-/* Calls for each endpoint of the right family in items [first, end) that counts at the level. */
-#define EACH_CANDIDATE(c, from, end, level, ...)                                                   \
-    for (uint16_t item_ = (from); item_ < (end); item_++) {                                        \
-        const struct steer_site *site = site_of((c), (c)->row[item_]);                             \
-        if (!allowed((c), site) || ((level) == LEVEL_GUEST && !admits((c), site->region)))         \
-            continue;                                                                              \
-        struct bound bound_ = site_bound((c), site);                                               \
-        for (uint32_t i = site->first, e_ = i + site->endpoint_n; i < e_; i++) {                   \
-            const struct steer_endpoint *e = &(c)->endpoint[i];                                    \
-            if (e->family != (c)->family)                                                          \
-                continue;                                                                          \
-            struct bound b = endpoint_bound((c), i, bound_);                                       \
-            uint64_t weight = level_weight(e, b, (level));                                         \
-            if (weight == 0)                                                                       \
-                continue;                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
-    }
-
-static uint32_t pick_weighted(const struct choice *c, uint16_t first, uint16_t end,
-                              enum level level)
-{
-    uint64_t total = 0;
-    uint32_t n = 0, found = STEER_NONE;
-    EACH_CANDIDATE(c, first, end, level, {
-        total += weight;
-        found = i;
-        n++;
-    })
-    if (n <= 1)
-        return found;
-    uint64_t at = random_below(c->client->rng, total);
-    EACH_CANDIDATE(c, first, end, level, {
-        if (at < weight)
-            return i;
-        at -= weight;
-    })
-    return found; /* the board moved between the two passes: the last candidate is as good */
-}
-
-/* The best so far by rendezvous: the smallest cost/weight, compared without dividing. */
-struct best {
-    uint32_t index;
-    uint64_t cost, weight;
-};
-
-static inline void consider(struct best *best, uint32_t index, uint64_t cost, uint64_t weight)
-{
-    if (best->index == STEER_NONE ||
-        (__uint128_t)cost * best->weight < (__uint128_t)best->cost * weight)
-        *best = (struct best){index, cost, weight};
-}
-
-/* What a region weighs against others: its full weight, so that A and AAAA agree and one dead
- * endpoint does not move the region's clients; where nothing is at 1, weight x availability, the
- * larger of the families' sums for the same reason. */
-static uint64_t site_weight(const struct choice *c, const struct steer_site *s, enum level level)
-{
-    if (level != LEVEL_PARTIAL)
-        return s->weight ? s->weight : 1;
-    uint64_t sum[3] = {0};
-    struct bound sb = site_bound(c, s);
-    for (uint32_t i = s->first; i < (uint32_t)s->first + s->endpoint_n; i++)
-        sum[c->endpoint[i].family] +=
-            level_weight(&c->endpoint[i], endpoint_bound(c, i, sb), level);
-    uint64_t top = sum[0] > sum[1] ? sum[0] : sum[1];
-    return top > sum[2] ? top : sum[2];
-}
-
-/* The region first. */
-static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end, enum level level)
-{
-    struct best best = {.index = STEER_NONE};
-    for (uint16_t item = first; item < end; item++) {
-        bool counts = false;
-        const struct steer_site *s = site_of(c, c->row[item]);
-        EACH_CANDIDATE(c, item, item + 1, level, { counts = true; })
-        if (!counts)
-            continue;
-        if (best.index != STEER_NONE)
-            c->plan->hashed = true;
-        consider(&best, item, steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
-                 site_weight(c, s, level));
-    }
-    return (uint16_t)(best.index == STEER_NONE ? end : best.index);
-}
-
-static uint32_t pick_sticky(const struct choice *c, uint16_t first, uint16_t end, enum level level)
-{
-    uint16_t item = sticky_item(c, first, end, level);
-    if (item == end)
-        return STEER_NONE;
-    struct best best = {.index = STEER_NONE};
-    EACH_CANDIDATE(c, item, item + 1, level, {
-        if (best.index != STEER_NONE)
-            c->plan->hashed = true;
-        consider(&best, i, steer_rendezvous_cost(client_hash(c), hash_of(c, i)), weight);
-    })
-    return best.index;
-}
-
-static uint32_t pick(const struct choice *c, uint16_t first, uint16_t end, enum level level)
-{
-    return c->svc->chooser == STEP_STICKY ? pick_sticky(c, first, end, level)
-                                          : pick_weighted(c, first, end, level);
+    struct choice c = choice_of(t, service);
+    uint32_t own = endpoint - c.svc->endpoint_first;
+    const struct steer_site *s = holder(&c, own);
+    struct bound b = endpoint_bound(&c, own, site_bound(&c, s));
+    return b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN) ? 0 : avail_eased(&c, s, own);
 }
 
 /* ----------------------------------------------------------------------------------- the groups */
-
-/* The first group that has one at this level. */
-static uint32_t pick_by_group(const struct choice *c, enum level level, struct group *where)
-{
-    for (uint16_t first = 0, end; first < c->row_n; first = end) {
-        end = group_end(c, first);
-        uint32_t e = pick(c, first, end, level);
-        if (e != STEER_NONE) {
-            *where = (struct group){first, end};
-            return e;
-        }
-    }
-    return STEER_NONE;
-}
-
-/* The first group with a candidate at the level, without choosing one. */
-static bool group_with(const struct choice *c, enum level level, struct group *out)
-{
-    for (uint16_t first = 0, end; first < c->row_n; first = end) {
-        end = group_end(c, first);
-        EACH_CANDIDATE(c, first, end, level, {
-            out->first = first;
-            out->end = end;
-            return true;
-        })
-    }
-    return false;
-}
 
 /* Does any region refuse guests at all? Mostly none. */
 static inline bool spilling(const struct choice *c)
@@ -362,29 +45,21 @@ static bool guests_hashed(const struct choice *c)
     for (uint16_t first = 0, end; first < c->row_n; first = end) {
         bool sure = false;
         end = group_end(c, first);
-        EACH_CANDIDATE(c, first, end, LEVEL_FULL, {
-            uint32_t admit = admission(c, site->region);
-            if (admit > 0 && admit < STEER_ADMIT_FULL)
+        EACH_CANDIDATE(c, first, end, LEVEL_PLACE, {
+            uint32_t admit = admission(c, site->region), avail = effective(b);
+            if (avail < AVAIL_FULL && steer_eased(&c->t->board) &&
+                !(b.flags & (STEER_WORD_OFF | STEER_WORD_DRAIN)))
+                avail = avail_eased(c, site, i);
+            else if (avail < AVAIL_FULL)
+                avail = 0;
+            if (avail > 0 && admit > 0 && (avail < AVAIL_FULL || admit < STEER_ADMIT_FULL))
                 return true;
-            sure |= admit == STEER_ADMIT_FULL;
+            sure |= avail == AVAIL_FULL && admit == STEER_ADMIT_FULL;
         })
         if (sure)
             return false;
     }
     return false;
-}
-
-/* Is any member of the group between 0 and 1? Then who stays is a matter of the client's hash. */
-static bool any_fraction(const struct choice *c, struct group g, bool *away)
-{
-    bool fraction = false;
-    *away = false;
-    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
-        uint32_t avail = effective(b);
-        fraction |= avail > 0 && avail < AVAIL_FULL;
-        *away |= avail < AVAIL_FULL;
-    })
-    return fraction;
 }
 
 static bool any_alive(const struct choice *c)
@@ -427,94 +102,25 @@ static bool answer_one(const struct choice *c, uint32_t endpoint, enum steer_why
     return true;
 }
 
-/* Where a client is placed. */
-struct home {
-    uint32_t endpoint, avail; /* effective */
-    uint8_t region;
-    bool fraction; /* a member of the group is between 0 and 1 */
-    bool away;     /* a member of the group is below 1 */
-};
-
-#define PLACE_MAX 16 /* members of a group that are looked at once */
-
-/* A group in one pass, as pick_weighted and any_fraction see it in three. More members than fit: how
- * many there are is all that comes of it. */
-static uint32_t place_weighted(const struct choice *c, struct group g, struct home *out)
-{
-    struct member {
-        uint32_t endpoint, avail, weight;
-        uint8_t region;
-    } member[PLACE_MAX];
-    uint64_t total = 0;
-    uint32_t n = 0;
-    out->fraction = out->away = false;
-    EACH_CANDIDATE(c, g.first, g.end, LEVEL_PLACE, {
-        uint32_t avail = effective(b);
-        out->fraction |= avail > 0 && avail < AVAIL_FULL;
-        out->away |= avail < AVAIL_FULL;
-        if (n < PLACE_MAX)
-            member[n] = (struct member){i, avail, (uint32_t)weight, site->region};
-        total += weight;
-        n++;
-    })
-    if (n == 0 || n > PLACE_MAX)
-        return n;
-    const struct member *m = member;
-    if (n > 1)
-        for (uint64_t at = random_below(c->client->rng, total); at >= m->weight; m++)
-            at -= m->weight;
-    out->endpoint = m->endpoint;
-    out->avail = m->avail;
-    out->region = m->region;
-    return n;
-}
-
-/* The same for sticky services and large groups. */
-static bool place_at_length(const struct choice *c, struct group g, struct home *out)
-{
-    uint32_t e = pick(c, g.first, g.end, LEVEL_PLACE);
-    if (e == STEER_NONE)
-        return false;
-    out->endpoint = e;
-    const struct steer_site *s = holder(c, e);
-    out->avail = effective(endpoint_bound(c, e, site_bound(c, s)));
-    out->region = s->region;
-    out->fraction = any_fraction(c, g, &out->away);
-    return true;
-}
-
-static bool place(const struct choice *c, struct home *out)
-{
-    for (uint16_t first = 0, end; first < c->row_n; first = end) {
-        end = group_end(c, first);
-        struct group g = {first, end};
-        uint32_t n = PLACE_MAX + 1;
-        if (c->svc->chooser != STEP_STICKY)
-            n = place_weighted(c, g, out);
-        if (n > PLACE_MAX ? place_at_length(c, g, out) : n > 0)
-            return true;
-    }
-    return false;
-}
-
 /* Weighted and sticky: one endpoint. */
 static bool choose_one(const struct choice *c)
 {
     struct group where;
     struct home home;
-    if (place(c, &home)) {
+    if (steer__place(c, &home)) {
         bool spills = home.away && spilling(c);
         c->plan->hashed |= home.fraction || (spills && guests_hashed(c));
         if (stays(c, c->t->region_hash[home.region], home.avail))
             return answer_one(c, home.endpoint, STEER_WHY_HOME);
-        if (spills && answer_one(c, pick_by_group(c, LEVEL_GUEST, &where), STEER_WHY_ADMITTED))
+        if (spills &&
+            answer_one(c, steer__pick_by_group(c, LEVEL_GUEST, &where), STEER_WHY_ADMITTED))
             return true;
-        if (answer_one(c, pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
+        if (answer_one(c, steer__pick_by_group(c, LEVEL_FULL, &where), STEER_WHY_MOVED))
             return true;
     }
-    return answer_one(c, pick(c, 0, c->row_n, LEVEL_PARTIAL), STEER_WHY_PARTIAL) ||
-           answer_one(c, pick_by_group(c, LEVEL_ZERO, &where), STEER_WHY_ZERO) ||
-           answer_one(c, pick_by_group(c, LEVEL_DRAINED, &where), STEER_WHY_DRAINED);
+    return answer_one(c, steer__pick(c, 0, c->row_n, LEVEL_PARTIAL), STEER_WHY_PARTIAL) ||
+           answer_one(c, steer__pick_by_group(c, LEVEL_ZERO, &where), STEER_WHY_ZERO) ||
+           answer_one(c, steer__pick_by_group(c, LEVEL_DRAINED, &where), STEER_WHY_DRAINED);
 }
 
 /* The members of a group at a level; with `staying` only those that keep this client. */
@@ -546,7 +152,7 @@ static bool collect_by_group(const struct choice *c, enum level level, enum stee
  * answers. */
 static bool collect_partial(const struct choice *c)
 {
-    uint32_t e = pick_weighted(c, 0, c->row_n, LEVEL_PARTIAL);
+    uint32_t e = steer__pick_weighted(c, 0, c->row_n, LEVEL_PARTIAL);
     for (uint16_t first = 0, end; e != STEER_NONE && first < c->row_n; first = end) {
         end = group_end(c, first);
         for (uint16_t i = first; i < end; i++)
@@ -562,8 +168,8 @@ static bool collect_partial(const struct choice *c)
 static bool choose_all(const struct choice *c)
 {
     struct group home;
-    if (group_with(c, LEVEL_PLACE, &home)) {
-        bool away, fraction = any_fraction(c, home, &away);
+    if (steer__group_with(c, LEVEL_PLACE, &home)) {
+        bool away, fraction = steer__any_fraction(c, home, &away);
         bool spills = away && spilling(c);
         c->plan->hashed = fraction || (spills && guests_hashed(c));
         if (collect(c, home, LEVEL_PLACE, true, STEER_WHY_HOME))
@@ -596,7 +202,7 @@ static bool fail_open(const struct choice *c)
     for (enum level level = LEVEL_OPEN; level <= LEVEL_OPEN_DRAINED; level++)
         if (c->svc->chooser == STEP_ALL
                 ? collect_by_group(c, level, STEER_WHY_FAIL_OPEN)
-                : answer_one(c, pick_by_group(c, level, &where), STEER_WHY_FAIL_OPEN))
+                : answer_one(c, steer__pick_by_group(c, level, &where), STEER_WHY_FAIL_OPEN))
             return true;
     return false;
 }
@@ -612,9 +218,39 @@ static void choose_when_empty(const struct choice *c)
         plan->why = any_on(c) ? STEER_WHY_FENCED_OFF : STEER_WHY_OFF;
 }
 
-void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                  uint16_t row_n, enum steer_family family, const struct steer_client *client,
-                  struct steer_plan *out)
+/* What most queries find: the first group is one site with one endpoint of the family, and all of it is at
+ * 1. Every chooser comes to the same, at length. STEER_NONE: look closer. */
+static inline uint32_t only_endpoint(const struct steer_tables *t, uint32_t service,
+                                     const uint16_t *row, uint16_t row_n, enum steer_family family,
+                                     uint64_t allowed)
+{
+    const struct steer_service *svc = &t->service[service];
+    if (row_n == 0 || (row_n > 1 && !(row[1] & STEER_GROUP)))
+        return STEER_NONE;
+    const struct steer_site *s = steer_sites(t, svc) + (row[0] & STEER_UNIT);
+    const _Atomic uint32_t *slot = steer_words(t, service) + 1;
+    if (!(allowed >> s->region & 1) || word(t->board.region, s->region) != AVAIL_FULL ||
+        word(slot, s->slot) != AVAIL_FULL)
+        return STEER_NONE;
+    const struct steer_endpoint *e = steer_endpoints(t, svc);
+    uint32_t found = STEER_NONE;
+    for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++) {
+        if (e[i].family != family || e[i].weight == 0)
+            continue;
+        if (found != STEER_NONE)
+            return STEER_NONE;
+        found = i;
+    }
+    if (found == STEER_NONE || word(slot + svc->slots, 2 * found) != AVAIL_FULL)
+        return STEER_NONE;
+    return svc->endpoint_first + found;
+}
+
+static __attribute__((noinline)) void choose_at_length(const struct steer_tables *t,
+                                                       uint32_t service, const uint16_t *row,
+                                                       uint16_t row_n, enum steer_family family,
+                                                       const struct steer_client *client,
+                                                       struct steer_plan *out)
 {
     struct client_hash hash = {.taken = false};
     struct choice c = choice_of(t, service);
@@ -624,15 +260,25 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
     c.client = client;
     c.plan = out;
     c.hash = &hash;
-    out->n = 0;
-    out->hashed = false;
-    out->why = STEER_WHY_NO_TYPE;
     if (!(c.svc->families >> family & 1))
         return;
     if (!(c.svc->chooser == STEP_ALL ? choose_all(&c) : choose_one(&c)))
         choose_when_empty(&c);
     if (c.svc->chooser == STEP_ALL)
         shuffle(&c);
+}
+
+void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                  uint16_t row_n, enum steer_family family, const struct steer_client *client,
+                  struct steer_plan *out)
+{
+    uint32_t only = only_endpoint(t, service, row, row_n, family, client->allowed);
+    out->hashed = false;
+    out->n = only != STEER_NONE;
+    out->why = only != STEER_NONE ? STEER_WHY_HOME : STEER_WHY_NO_TYPE;
+    out->endpoint[0] = only;
+    if (only == STEER_NONE)
+        choose_at_length(t, service, row, row_n, family, client, out);
 }
 
 const char *steer_why_text(enum steer_why why)

@@ -95,7 +95,7 @@ static double walk(const struct fill_flow *f, const double *admit, double left, 
         uint32_t n = 0;
         for (uint16_t i = first; i < end; i++) {
             const struct fill_unit *u = unit_at(f, i);
-            double chance = u->open * (admit ? admit[u->region] : 1);
+            double chance = admit ? (u->open + u->eases) * admit[u->region] : u->open;
             if (u->weight > 0 && chance > 0)
                 m[n++] =
                     (struct member){.region = u->region, .weight = u->weight, .chance = chance};
@@ -208,12 +208,18 @@ static double swell_of(const struct filling *x, uint32_t r)
     return x->w->region[r].swell > 0 ? x->w->region[r].swell : 1;
 }
 
+/* Where those live who would be guests at home, if that is below 1 and takes some: they do not swell. */
+static uint32_t home_of(const struct fill_flow *f)
+{
+    return unit_at(f, (uint16_t)(f->home ? f->home - 1 : 0))->region;
+}
+
 /* One pass over the flows of this round: guests by region. Returns how many no region admits though
  * one is open; the regions that those had to choose from are stuck. */
 static double guests_of(const struct filling *x, const double *admit, double *guests,
                         bool stuck[STEER_REGIONS_MAX])
 {
-    double sum = 0;
+    double sum = 0, back[STEER_REGIONS_MAX] = {0};
     memset(guests, 0, STEER_REGIONS_MAX * sizeof *guests);
     for (uint32_t i = 0; i < x->w->flows_n; i++) {
         const struct fill_flow *f = &x->w->flow[i];
@@ -223,17 +229,19 @@ static double guests_of(const struct filling *x, const double *admit, double *gu
         double away = stay(f, x->out->keep, own) * f->demand;
         if (away <= 0)
             continue;
-        double left = walk(f, admit, away, guests);
+        uint32_t home = home_of(f);
+        double had = guests[home], left = walk(f, admit, away, guests);
+        back[home] += guests[home] - had;
         if (left <= LOST * away)
             continue;
         left -= walk(f, NULL, away, scrap);
         sum += left;
         for (uint16_t k = 0; stuck && left > LOST * x->demand && k < f->row_n; k++)
-            if (unit_at(f, k)->open > 0 && unit_at(f, k)->weight > 0)
+            if (unit_at(f, k)->open + unit_at(f, k)->eases > 0 && unit_at(f, k)->weight > 0)
                 stuck[unit_at(f, k)->region] = true;
     }
     for (uint32_t r = 0; r < x->w->regions_n; r++)
-        guests[r] *= swell_of(x, r);
+        guests[r] = back[r] + (guests[r] - back[r]) * swell_of(x, r);
     return sum;
 }
 
@@ -244,7 +252,7 @@ static double settle(struct filling *x, double *admit, double *guests,
                      bool stuck[STEER_REGIONS_MAX])
 {
     for (uint32_t r = 0; r < x->w->regions_n; r++)
-        admit[r] = 1;
+        admit[r] = 1 - x->w->region[r].shut;
     double moved = 1;
     for (int round = 0; round < ROUNDS_MAX && moved > SETTLED; round++) {
         moved = 0;
@@ -361,7 +369,8 @@ static void count_guests(struct filling *x)
         double share[STEER_REGIONS_MAX], own[STEER_REGIONS_MAX];
         fill_spread(f, x->out->admit[f->fenced], x->out->keep, share, own);
         for (uint32_t r = 0; r < x->w->regions_n; r++)
-            x->out->guests[r] += f->demand * (share[r] - own[r]) * swell_of(x, r);
+            x->out->guests[r] +=
+                f->demand * (share[r] - own[r]) * (r == home_of(f) ? 1 : swell_of(x, r));
     }
 }
 

@@ -106,6 +106,7 @@ void lab_reopen(struct lab *l, const char *json)
     if (compile(l->cache, json, &s, &diag))
         fail_msg("the configuration is refused: %s", diag_first(&diag, text, sizeof text));
     diag_fini(&diag);
+    snapshot_cache_serves(l->cache, s);
     snapshot_unref(&l->s);
     l->s = s;
 }
@@ -225,11 +226,11 @@ void lab_set_all(struct lab *l, double avail)
 {
     uint32_t word = avail_from_double(avail);
     for (uint32_t v = 0; v < l->s->services_n; v++) {
-        const struct steer_service *svc = &l->s->steer.service[v];
-        _Atomic uint32_t *words = steer_words(&l->s->steer, v) + 1;
-        uint32_t n = svc->slots + (uint32_t)l->s->model->services[v].endpoints_n;
-        for (uint32_t i = 0; i < n; i++)
-            snapshot_board_set(words, i, word);
+        for (uint32_t i = l->s->service_site_first[v]; i < l->s->service_site_first[v + 1]; i++)
+            snapshot_board_set(steer_site_word(&l->s->steer, v, i), 0, word);
+        for (uint32_t i = l->s->service_endpoint_first[v]; i < l->s->service_endpoint_first[v + 1];
+             i++)
+            snapshot_board_set(steer_endpoint_word(&l->s->steer, v, i), 0, word);
     }
     for (uint32_t i = 0; i < l->s->regions_n; i++)
         snapshot_board_set(l->s->steer.board.region, i, word);

@@ -56,6 +56,36 @@ static void weight_zero_takes_no_client_while_another_can(void **state)
     }
 }
 
+/* Region, site and endpoint, each alone: who is the only one of its group has to heed all three. */
+static void any_of_the_three_words_moves_the_clients(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"failover", "failover | sticky", "failover | all"};
+    static const uint32_t words[] = {0, STEER_WORD_OFF | AVAIL_FULL, STEER_WORD_DRAIN | AVAIL_FULL};
+    for (size_t p = 0; p < 3; p++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "{" LAB_ZONE REGIONS "'services':[{'name':'w.g.test','policy':'%s',"
+                 "'endpoints':" RANKED "}]}",
+                 policies[p]);
+        struct lab l;
+        lab_open(&l, text);
+        for (size_t w = 0; w < 3; w++) {
+            assert_pick(&l, "192.0.2.1");
+            lab_set_endpoint_word(&l, "w.g.test", "192.0.2.1", words[w]);
+            assert_pick(&l, "192.0.2.2");
+            lab_set_all(&l, 1);
+            lab_set_region_word(&l, "eu", words[w]);
+            assert_pick(&l, "192.0.2.2");
+            lab_set_all(&l, 1);
+            snapshot_board_set(steer_site_word(&l.s->steer, 0, 0), 0, words[w]);
+            assert_pick(&l, "192.0.2.2");
+            lab_set_all(&l, 1);
+        }
+        lab_close(&l);
+    }
+}
+
 static void a_drained_endpoint_is_used_before_any_dead_one_and_off_never(void **state)
 {
     (void)state;
@@ -347,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weight_zero_takes_no_client_while_another_can),
+        cmocka_unit_test(any_of_the_three_words_moves_the_clients),
         cmocka_unit_test(a_drained_endpoint_is_used_before_any_dead_one_and_off_never),
         cmocka_unit_test(a_drained_endpoint_that_is_dead_is_dead),
         cmocka_unit_test(one_endpoint_of_a_region_down_moves_clients_to_its_neighbour),

@@ -185,6 +185,21 @@ static void a_fence_binds_where_on_empty_leads(void **state)
     lab_close(&l);
 }
 
+static void a_fence_binds_where_on_empty_leads_to_another_first(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, WORLD(SERVICE(
+                     "w", "fence | failover", FENCED "'on_empty':'x.g.test',",
+                     FIRST) "," SERVICE("x", "failover", "",
+                                        "[{'region':'us','address':'192.0.2.12','priority':1},"
+                                        "{'region':'eu','address':'192.0.2.11','priority':2}]")));
+    lab_set_site(&l, "w.g.test", "eu", 0);
+    assert_string_equal(lab_pick(&l, "x.g.test", inside), "192.0.2.12");
+    assert_string_equal(lab_pick(&l, "w.g.test", inside), "192.0.2.11");
+    lab_close(&l);
+}
+
 static void a_fence_holds_whatever_dies(void **state)
 {
     (void)state;
@@ -243,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_long_chain_of_services_ends_open),
         cmocka_unit_test(no_circle_of_services_compiles),
         cmocka_unit_test(a_fence_binds_where_on_empty_leads),
+        cmocka_unit_test(a_fence_binds_where_on_empty_leads_to_another_first),
         cmocka_unit_test(a_fence_holds_whatever_dies),
         cmocka_unit_test(a_fence_with_everything_switched_off_is_no_proof_of_absence),
     };

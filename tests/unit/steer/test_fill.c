@@ -395,10 +395,41 @@ static void guests_count_as_they_are_known_to_ask(void **state)
     assert_true(x.out.level[1] == 1);
 }
 
+/* Of what is below 1 guests see a part. */
+static void what_is_below_1_takes_guests_where_it_may(void **state)
+{
+    (void)state;
+    struct world x = three();
+    set_avail(&x, 0, 0);
+    set_avail(&x, 1, 0.6);
+    solve(&x);
+    assert_near(x.out.guests[1], 0, 1e-4);
+    x.flow[1].demand = 0;
+    x.unit[1].eases = 0.6;
+    x.region[1].capacity = x.region[1].most = 1000;
+    for (uint32_t i = 0; i < x.w.flows_n; i++)
+        x.flow[i].home = 1;
+    solve(&x);
+    assert_near(x.out.guests[1], 0.6 * 60, 1e-4);
+    x.region[1].shut = 0.5;
+    solve(&x);
+    assert_near(x.out.guests[1], 0.3 * 60, 1e-4);
+    assert_near(x.out.admit[0][1], 0.5, 1e-6);
+    x.flow[1].demand = 60;
+    set_avail(&x, 1, 0); /* it works, and waits: its own come back, up to what is admitted */
+    x.unit[1].eases = 1;
+    solve(&x);
+    assert_near(x.out.own[1] + x.out.guests[1], 0.5 * 60 + 0.5 * 60, 1e-4);
+    x.region[1].swell = 3; /* strangers only */
+    solve(&x);
+    assert_near(x.out.own[1] + x.out.guests[1], 0.5 * 60 + 3 * 0.5 * 60, 1e-4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guests_count_as_they_are_known_to_ask),
+        cmocka_unit_test(what_is_below_1_takes_guests_where_it_may),
         cmocka_unit_test(nobody_is_refused_while_all_are_at_home),
         cmocka_unit_test(the_nearest_takes_what_it_has_room_for_and_the_next_the_rest),
         cmocka_unit_test(total_overload_is_spread_evenly),

@@ -173,6 +173,68 @@ static void flows_are_those_of_the_plan(void **state)
         }
 }
 
+/* Of those who come from eu, and have us next: how many are in us now? */
+static double taken(void)
+{
+    uint32_t came = 0, here = 0;
+    for (uint32_t i = 0; i < N; i++) {
+        if (seen[0][i] != 0)
+            continue;
+        came++;
+        here += seen[2][i] == 1;
+    }
+    assert_true(came > 500);
+    return (double)here / came;
+}
+
+static void what_is_below_1_takes_guests_only_where_they_are_eased(void **state)
+{
+    (void)state;
+    static const uint32_t words[] = {39322, STEER_WORD_WAITS}; /* 0.6; out, but it works */
+    for (size_t k = 0; k < 2; k++) {
+        struct lab l;
+        lab_open(&l, WORLD("nearest"));
+        ask_all(&l, seen[0]);
+        lab_set_region(&l, "eu", 0);
+        lab_set_region_word(&l, "us", words[k]);
+        lab_set_spill(&l, "us", 0.5, 1);
+        ask_all(&l, seen[2]);
+        assert_near(taken(), 0, 0);
+        snapshot_spill_ease(&l.s->steer.board, true);
+        ask_all(&l, seen[2]);
+        assert_near(taken(), k == 0 ? 0.3 : 0.5, 0.02);
+        memcpy(seen[1], seen[2], sizeof seen[1]);
+        lab_set_spill(&l, "us", 0.8, 1); /* more are added, nobody else moves */
+        ask_all(&l, seen[2]);
+        assert_near(taken(), k == 0 ? 0.48 : 0.8, 0.02);
+        for (uint32_t i = 0; i < N; i++)
+            assert_true(seen[1][i] == seen[2][i] || seen[2][i] == 1);
+        lab_set_region_word(&l, "us", STEER_WORD_WAITS | STEER_WORD_OFF); /* a person's word */
+        ask_all(&l, seen[2]);
+        assert_near(taken(), 0, 0);
+        lab_close(&l);
+    }
+}
+
+/* A region that is below 1 has its own clients as guests, too: they come back in the order in which they
+ * would without. */
+static void its_own_clients_are_guests_at_home_in_their_order(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_open(&l, WORLD("nearest"));
+    lab_set_region(&l, "eu", 0.4);
+    ask_all(&l, seen[0]);
+    lab_set_region_word(&l, "eu", STEER_WORD_WAITS);
+    lab_set_spill(&l, "eu", 0.4, 1);
+    snapshot_spill_ease(&l.s->steer.board, true);
+    ask_all(&l, seen[1]);
+    assert_near(share_of(seen[1], 0), 0.4, 0.02);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(seen[1][i] == 0, seen[0][i] == 0);
+    lab_close(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +242,8 @@ int main(void)
         cmocka_unit_test(refusing_more_only_removes_and_admitting_more_only_returns),
         cmocka_unit_test(whom_nobody_admits_is_answered_as_if_all_did),
         cmocka_unit_test(those_behind_a_fence_have_a_word_of_their_own),
+        cmocka_unit_test(what_is_below_1_takes_guests_only_where_they_are_eased),
+        cmocka_unit_test(its_own_clients_are_guests_at_home_in_their_order),
         cmocka_unit_test(flows_are_those_of_the_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@
 #define STEER_WORD_AVAIL 0x1ffffu
 #define STEER_WORD_DRAIN 0x40000000u
 #define STEER_WORD_OFF 0x80000000u
+#define STEER_WORD_WAITS 0x20000000u /* it works: where guests are eased they count it as full */
 
 enum steer_family { STEER_V4, STEER_V6, STEER_HOST };
 
@@ -37,9 +38,9 @@ struct steer_endpoint {
     uint32_t weight : 24, family : 8; /* enum steer_family */
 };
 
-union steer_address {
-    uint8_t a[4]; /* an A's RDATA */
-    uint32_t at;  /* others': offset into steer_tables.rdata */
+union steer_address { /* as wide as a word of the board, beside which it lies */
+    uint8_t a[4];     /* an A's RDATA */
+    uint32_t at;      /* others': offset into steer_tables.rdata */
 };
 
 struct steer_site {  /* what a service has in one region at one tier: a unit of its view */
@@ -56,35 +57,41 @@ struct steer_service {
     uint32_t layout; /* of its sites, then its endpoints: steer_sites, steer_endpoints */
     uint32_t endpoint_first;
     uint16_t site_n;
-    uint8_t chooser;  /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
-    uint8_t on_empty; /* enum model_on_empty */
-    uint32_t on_empty_service;
+    uint8_t chooser;      /* STEP_WEIGHTED, STEP_STICKY, STEP_ALL */
+    uint8_t on_empty;     /* enum model_on_empty */
     uint16_t answers_max; /* 0: no bound */
     uint8_t families;     /* bit per enum steer_family that it has */
     uint8_t slots;        /* how many board sites it has */
     uint32_t view;        /* whoever owns the rows numbers them */
     uint32_t hash_first;  /* sticky: of its first endpoint, in steer_tables.hash */
     uint32_t board_site;  /* its first */
+    uint32_t words;       /* where its words begin, see steer_words */
 };
 
 /* What a region admits of the guests who come to it: 0 none, STEER_ADMIT_FULL all; of a spill word's
  * halves the upper one is for clients behind a fence. */
 #define STEER_ADMIT_FULL 0xffffu
 #define STEER_SPILL_FULL 0xffffffffu
+/* In the last spill word: what is at 1 is too full, so what is below 1 takes guests, too. */
+#define STEER_SPILL_SOME 1u
+#define STEER_SPILL_EASED 2u
 
-/* Words; the control thread writes, workers read relaxed. A service's lie side by side, on one line or
- * two: its TTL, those of its board sites, those of its endpoints. */
+/* Words; the control thread writes, workers read relaxed. A service's lie side by side: its TTL, those of
+ * its board sites, those of its endpoints, each before the endpoint's address, which nobody writes. Up to
+ * STEER_LINE_WORDS lie on one line. */
+#define STEER_LINE_WORDS 16u
 struct steer_board {
     _Atomic uint32_t *service; /* see steer_words */
     _Atomic uint32_t *region;
-    _Atomic uint32_t *spill; /* by region; [STEER_REGIONS_MAX]: whether any is not full */
+    _Atomic uint32_t
+        *spill; /* by region; [STEER_REGIONS_MAX]: whether any is not full, and eased */
 };
 
 struct steer_tables {
     const struct steer_service *service;
-    const uint32_t *layout;             /* services that are laid out alike share one */
-    const union steer_address *address; /* by endpoint */
-    const uint8_t *rdata;        /* an AAAA's 16 octets; a host name's length and wire form */
+    const uint32_t *layout;           /* services that are laid out alike share one */
+    const uint32_t *on_empty_service; /* by service, STEER_NONE */
+    const uint8_t *rdata;             /* an AAAA's 16 octets; a host name's length and wire form */
     const uint64_t *hash;        /* steer_hash_name(address text) of what sticky services have */
     const uint64_t *region_hash; /* steer_hash_name(region name) */
     struct steer_board board;
@@ -113,7 +120,7 @@ struct steer_plan {
 };
 
 struct steer_client {
-    struct ip network; /* what its hash covers, network_len bits (steer_hash_client) */
+    const struct ip *ip; /* borrowed; its first network_len bits are what its hash covers */
     uint8_t network_len;
     struct rng *rng;
     uint64_t allowed; /* bit per region: a fence binds also where on-empty leads; else all ones */
@@ -140,11 +147,15 @@ static inline const struct steer_endpoint *steer_endpoint_of(const struct steer_
     return &steer_endpoints(t, svc)[endpoint - svc->endpoint_first];
 }
 
-/* The words of a service: the TTL. Behind it those of slots, then those of endpoints. */
+static inline uint32_t steer_words_n(uint32_t slots, uint32_t endpoints_n)
+{
+    return 1 + slots + 2 * endpoints_n;
+}
+
+/* The words of a service: the TTL. Behind it those of slots, then those of endpoints, with addresses. */
 static inline _Atomic uint32_t *steer_words(const struct steer_tables *t, uint32_t service)
 {
-    const struct steer_service *svc = &t->service[service];
-    return &t->board.service[(size_t)service + svc->board_site + svc->endpoint_first];
+    return &t->board.service[t->service[service].words];
 }
 
 static inline _Atomic uint32_t *steer_ttl_word(const struct steer_tables *t, uint32_t service)
@@ -162,17 +173,24 @@ static inline _Atomic uint32_t *steer_endpoint_word(const struct steer_tables *t
                                                     uint32_t endpoint)
 {
     const struct steer_service *svc = &t->service[service];
-    return steer_words(t, service) + 1 + svc->slots + (endpoint - svc->endpoint_first);
+    return steer_words(t, service) + 1 + svc->slots + 2 * (endpoint - svc->endpoint_first);
+}
+
+static inline const union steer_address *steer_address_of(const struct steer_tables *t,
+                                                          uint32_t service, uint32_t endpoint)
+{
+    return (const union steer_address *)(const void *)(steer_endpoint_word(t, service, endpoint) +
+                                                       1);
 }
 
 /* Whose an endpoint of the service is. */
 const struct steer_site *steer_site_of(const struct steer_tables *t, uint32_t service,
                                        uint32_t endpoint);
 
-static inline const uint8_t *steer_rdata(const struct steer_tables *t, uint32_t endpoint,
-                                         enum steer_family family, uint8_t *len)
+static inline const uint8_t *steer_rdata(const struct steer_tables *t, uint32_t service,
+                                         uint32_t endpoint, enum steer_family family, uint8_t *len)
 {
-    const union steer_address *address = &t->address[endpoint];
+    const union steer_address *address = steer_address_of(t, service, endpoint);
     if (family == STEER_V4) {
         *len = 4;
         return address->a;
@@ -191,11 +209,21 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
 uint32_t steer_effective(const struct steer_tables *t, uint32_t service, uint32_t endpoint,
                          uint32_t *flags);
 
+/* The same where guests are eased: what only waits counts as full. */
+uint32_t steer_effective_eased(const struct steer_tables *t, uint32_t service, uint32_t endpoint);
+
 /* What a region admits of guests, fenced ones or others. */
 static inline uint32_t steer_admission(const struct steer_board *b, uint32_t region, bool fenced)
 {
     uint32_t w = atomic_load_explicit(&b->spill[region], memory_order_relaxed);
     return fenced ? w >> 16 : w & STEER_ADMIT_FULL;
+}
+
+/* Do regions below 1 take guests, too? */
+static inline bool steer_eased(const struct steer_board *b)
+{
+    return (atomic_load_explicit(&b->spill[STEER_REGIONS_MAX], memory_order_relaxed) &
+            STEER_SPILL_EASED) != 0;
 }
 
 /* Does the client stay at availability avail of the region with this name hash? */

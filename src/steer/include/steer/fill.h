@@ -19,6 +19,7 @@
 struct fill_region {
     double capacity; /* guests are taken up to this load; 0: not set, then all of them */
     double most;     /* its own clients are kept up to this load; not less than capacity */
+    double shut;     /* admits at least so much less than all of its guests; 0: may admit all */
     double swell;    /* guests make so many times the load that they are said to; 0: as they are */
 };
 
@@ -27,6 +28,7 @@ struct fill_unit { /* of services that are steered alike; row items are indices 
     double weight; /* against others of its group; 0: takes nobody */
     double keep;   /* of its own clients: its availability */
     double open; /* 1 takes guests (available in full), 0 does not; between: some of the services */
+    double eases; /* takes guests though it is not available in full: so many of those it admits */
 };
 
 struct fill_flow {
