@@ -167,28 +167,62 @@ static enum err add(struct db_list *l, const char *path)
     return ERR_OK;
 }
 
-static enum err read_list(struct compile *c, struct db_list *l)
+/* Room for as many as the setting names. */
+static bool db_list_init(struct db_list *l, const char *setting)
 {
-    const char *setting = model_setting(c->m, "geo");
-    char *text = strdup(setting ? setting : "");
     size_t max = 1;
-    for (const char *p = text; p && *p; p++)
+    for (const char *p = setting; *p; p++)
         max += *p == ',';
     l->dbs = calloc(max, sizeof *l->dbs);
     l->paths = calloc(max, sizeof *l->paths);
     l->refused = calloc(max, sizeof *l->refused);
     l->absent = calloc(max, sizeof *l->absent);
     l->absent_as = calloc(max, sizeof *l->absent_as);
-    bool room = l->dbs && l->paths && l->refused && l->absent && l->absent_as;
-    enum err e = text && room ? ERR_OK : ERR_NOMEM;
-    char *save = NULL;
-    for (char *p = e ? NULL : strtok_r(text, ",", &save); p && !e; p = strtok_r(NULL, ",", &save)) {
-        while (*p == ' ')
-            p++;
+    return l->dbs && l->paths && l->refused && l->absent && l->absent_as;
+}
+
+/* The next path of a setting, which is cut to pieces; NULL at its end. */
+static char *next_path(char **rest)
+{
+    for (char *p; (p = strsep(rest, ","));) {
+        p += strspn(p, " ");
         for (size_t n = strlen(p); n && p[n - 1] == ' '; n--)
             p[n - 1] = '\0';
-        if (!*p)
-            continue;
+        if (*p)
+            return p;
+    }
+    return NULL;
+}
+
+void snapshot_cache_read_geo(struct snapshot_cache *c, const char *setting)
+{
+    struct db_list l = {0};
+    char *text = strdup(setting), *rest = text;
+    if (text && !c->base && !c->dbs_n && db_list_init(&l, setting)) {
+        struct diag unheard = {0};
+        for (char *p; (p = next_path(&rest));)
+            if (!geo_db_load(p, &l.dbs[l.n], &unheard) && add(&l, p) != ERR_OK)
+                geo_db_unref(&l.dbs[l.n]);
+        diag_fini(&unheard);
+        c->dbs = l.dbs;
+        c->db_paths = l.paths;
+        c->db_refused = l.refused;
+        c->dbs_n = l.n;
+        l.dbs = NULL;
+        l.paths = NULL;
+        l.refused = NULL;
+        l.n = 0;
+    }
+    db_list_fini(&l);
+    free(text);
+}
+
+static enum err read_list(struct compile *c, struct db_list *l)
+{
+    const char *setting = model_setting(c->m, "geo");
+    char *text = strdup(setting ? setting : ""), *rest = text;
+    enum err e = text && db_list_init(l, text) ? ERR_OK : ERR_NOMEM;
+    for (char *p; !e && (p = next_path(&rest));) {
         e = get_db(c, p, &l->dbs[l->n], &l->refused[l->n]);
         if (!e)
             e = add(l, p);

@@ -19,7 +19,6 @@ void snapshot_cache_destroy(struct snapshot_cache **cp)
     cache_drop_views(c, false);
     cache_drop_geo(c);
     cache_drop_zones(c);
-    names_unref(c->names);
     snapshot_unref(&c->last);
     free(c->views);
     free(c->own);
@@ -27,9 +26,12 @@ void snapshot_cache_destroy(struct snapshot_cache **cp)
     *cp = NULL;
 }
 
-void snapshot_cache_forget(struct snapshot_cache *c)
+void snapshot_cache_serves(struct snapshot_cache *c, struct snapshot *s)
 {
-    snapshot_unref(&c->last);
+    struct snapshot *before = c->last;
+    c->last = snapshot_ref(s);
+    snapshot_unref(&before);
+    cache_settle_zones(c, true);
 }
 
 void snapshot_cache_recheck(struct snapshot_cache *c)
@@ -44,13 +46,19 @@ void snapshot_cache_recheck_geo(struct snapshot_cache *c)
 
 static enum err compile_all(struct compile *c)
 {
+    struct zones_work *zones = NULL;
     enum err e = compile_geo(c);
+    if (!e)
+        e = compile_before(c);
     if (!e)
         e = compile_places(c);
     if (!e)
-        e = compile_services(c);
+        e = compile_zones_begin(c, &zones);
     if (!e)
-        e = compile_zones(c);
+        e = compile_services(c);
+    enum err end = compile_zones_end(c, &zones, !e);
+    if (!e)
+        e = end;
     if (!e)
         e = compile_guard(c);
     if (!e)
@@ -84,20 +92,19 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     s->compiled_wall_ms = clock_wall_ms();
     struct compile c = {.m = m, .cache = cache, .options = options, .s = s, .diag = diag};
     cache_begin_views(cache);
-    cache_begin_zones(cache);
+    cache_settle_zones(cache, false);
     enum err e = compile_all(&c);
     free(c.maps);
     free(c.map_digest);
+    free(c.before);
     cache->recheck_geo = cache->recheck_zones = false;
-    cache_settle_zones(cache, !e);
     if (e) {
+        cache_settle_zones(cache, false);
         snapshot_unref(&s);
         return e;
     }
     cache_drop_views(cache, true);
     arena_freeze(arena);
-    snapshot_unref(&cache->last);
-    cache->last = snapshot_ref(s);
     *out = s;
     return ERR_OK;
 }
@@ -144,44 +151,52 @@ uint32_t snapshot_service_with(const struct snapshot *s, const uint32_t *first, 
     return low;
 }
 
+/* Of regions and their spills, up to the start of a line. */
+static size_t regions_words(const struct snapshot *s)
+{
+    size_t n = (size_t)s->regions_n + STEER_REGIONS_MAX + 1;
+    return (n + STEER_LINE_WORDS - 1) / STEER_LINE_WORDS * STEER_LINE_WORDS;
+}
+
 size_t snapshot_board_words(const struct snapshot *s)
 {
-    return (size_t)s->services_n + s->endpoints_n + s->board_sites_n + s->regions_n +
-           STEER_REGIONS_MAX + 1;
+    return regions_words(s) + s->service_words;
 }
 
 struct steer_board snapshot_board_on(const struct snapshot *s, _Atomic uint32_t *words)
 {
     struct steer_board b = {.region = words};
     b.spill = b.region + s->regions_n;
-    b.service = b.spill + STEER_REGIONS_MAX + 1;
+    b.service = words + regions_words(s);
     return b;
 }
 
-/* Everything starts at full availability; the engine's words are written before the snapshot is
- * published. */
-static bool make_board(struct snapshot *s)
+bool board_alloc(struct snapshot *s)
 {
-    size_t n = snapshot_board_words(s);
-    _Atomic uint32_t *w = words(s, n);
-    if (!w)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        atomic_init(&w[i], AVAIL_FULL);
-    s->steer.board = snapshot_board_on(s, w);
+    _Atomic uint32_t *w = words(s, snapshot_board_words(s));
+    if (w)
+        s->steer.board = snapshot_board_on(s, w);
+    return w != NULL;
+}
+
+/* Everything starts at full availability; the engine's words are written before the snapshot is
+ * published. Those of services came with their addresses. */
+static void fill_board(struct snapshot *s)
+{
+    const struct steer_board *b = &s->steer.board;
+    for (uint32_t i = 0; i < s->regions_n; i++)
+        atomic_init(&b->region[i], AVAIL_FULL);
     for (size_t i = 0; i <= STEER_REGIONS_MAX; i++)
-        atomic_init(&s->steer.board.spill[i], i < STEER_REGIONS_MAX ? STEER_SPILL_FULL : 0);
-    for (uint32_t i = 0; i < s->services_n; i++)
-        atomic_init(steer_ttl_word(&s->steer, i), (uint32_t)s->model->services[i].ttl_s);
-    return true;
+        atomic_init(&b->spill[i], i < STEER_REGIONS_MAX ? STEER_SPILL_FULL : 0);
 }
 
 enum err compile_board(struct compile *c)
 {
     struct snapshot *s = c->s;
     s->tally = ARENA_ARRAY(s->arena, struct snapshot_tally, s->workers ? s->workers : 1);
-    if (!s->tally || !make_board(s))
+    if (!s->tally)
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the availability board");
+    fill_board(s);
     for (unsigned w = 0; w < s->workers; w++) {
         s->tally[w].endpoint = words(s, s->endpoints_n);
         s->tally[w].fail_open = words(s, s->services_n);

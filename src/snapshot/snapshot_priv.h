@@ -49,9 +49,15 @@ struct snapshot_cache {
     struct zone_entry **zones;
     size_t zones_n;
     uint64_t zone_serial;  /* the last one given */
-    struct names *names;   /* of the last compilation */
-    struct snapshot *last; /* what it gave: addresses are not read again; NULL */
+    struct snapshot *last; /* what serves: its addresses are not read again, its names kept; NULL */
     bool recheck_geo, recheck_zones;
+};
+
+/* A service in what serves. */
+#define BEFORE_NONE 0x7fffffffu
+struct before {
+    uint32_t at : 31;  /* its number there, BEFORE_NONE: it is new */
+    uint32_t same : 1; /* and has the endpoints, sites and view that it has now */
 };
 
 /* One compilation. */
@@ -65,7 +71,10 @@ struct compile {
     const struct steer_latency *latency;
     uint64_t *map_digest; /* by index */
     uint64_t latency_digest, regions_digest;
-    uint32_t views_used; /* distinct ones, of this compilation */
+    uint32_t views_used;   /* distinct ones, of this compilation */
+    struct before *before; /* by service; NULL: nothing serves */
+    uint32_t kept_n;       /* services that are there */
+    bool same_maps;        /* maps are what they are there */
 };
 
 /* The layouts of services, each once but for a few (steer/choose.h). layout.c */
@@ -85,13 +94,24 @@ const uint32_t *layouts_keep(const struct layouts *l, struct arena *arena); /* N
 void layouts_fini(struct layouts *l);
 
 enum err compile_geo(struct compile *c) WARN_UNUSED;
+enum err compile_before(struct compile *c) WARN_UNUSED;
 enum err compile_places(struct compile *c) WARN_UNUSED; /* regions, maps, latency */
+/* Addresses of endpoints lie on the board, whose memory board_alloc takes once service_words is known. */
 enum err compile_services(struct compile *c) WARN_UNUSED;
-enum err compile_zones(struct compile *c) WARN_UNUSED;
-/* The table of names into the snapshot: the last one's where nothing in it changed, or built. files: the
- * serial of what each zone's file holds, 0 without one. */
-enum err names_get(struct compile *c, const struct zone_input *zones,
-                   const struct zone_service_input *services, const uint64_t *files) WARN_UNUSED;
+bool board_alloc(struct snapshot *s) WARN_UNUSED;
+/* Zones in two parts: files and inputs, then the table of names, which is made beside what is compiled between
+ * the two where there are many. end takes what begin gave, also where that failed; wanted: nothing has
+ * failed yet. */
+struct zones_work;
+enum err compile_zones_begin(struct compile *c, struct zones_work **out) WARN_UNUSED;
+enum err compile_zones_end(struct compile *c, struct zones_work **w, bool wanted) WARN_UNUSED;
+/* The table of names: that of what serves where nothing in it changed, a changed one, or one that is built: a
+ * reference. files: the serial of what each zone's file holds, 0 without one. Touches nothing of the
+ * snapshot, and of the cache nothing that others write. */
+enum err names_find(struct compile *c, const struct zone_input *zones, const uint64_t *files,
+                    struct names **out) WARN_UNUSED;
+/* Into the snapshot; takes the reference. */
+enum err names_put(struct compile *c, const struct zone_input *zones, struct names *n) WARN_UNUSED;
 void names_unref(struct names *n); /* NULL accepted */
 
 enum err compile_guard(struct compile *c) WARN_UNUSED;
@@ -104,6 +124,6 @@ void view_unref(const struct snapshot_view *v);
 void cache_begin_views(struct snapshot_cache *c); /* none is used yet */
 void cache_drop_views(struct snapshot_cache *c, bool unused_only);
 void cache_drop_geo(struct snapshot_cache *c);
-void cache_begin_zones(struct snapshot_cache *c);
-void cache_settle_zones(struct snapshot_cache *c, bool compiled);
+/* What the compilation before read is kept where it serves, else forgotten. */
+void cache_settle_zones(struct snapshot_cache *c, bool serves);
 void cache_drop_zones(struct snapshot_cache *c);

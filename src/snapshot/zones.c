@@ -1,5 +1,6 @@
 /* Zones: files from the cache or read anew, apex data from the database where the file has none,
  * and the tree of all names. */
+#include "base/beside.h"
 #include "base/check.h"
 #include "snapshot_priv.h"
 
@@ -132,20 +133,26 @@ static enum err get_records(struct compile *c, const struct model_zone *z, struc
     return ERR_OK;
 }
 
-void cache_begin_zones(struct snapshot_cache *c)
+static void keep_used(struct snapshot_cache *c)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < c->zones_n; i++)
-        c->zones[i]->used = false; /* of a compilation that failed */
+        if (c->zones[i]->used)
+            c->zones[kept++] = c->zones[i];
+        else
+            entry_free(c->zones[i]);
+    c->zones_n = kept;
 }
 
-/* What was read for a compilation that failed, is not what serves: the next one shall not find it. */
-void cache_settle_zones(struct snapshot_cache *c, bool compiled)
+/* What was read for a compilation that failed, or that was only tried, is not what serves: the next one
+ * shall not find it. */
+void cache_settle_zones(struct snapshot_cache *c, bool serves)
 {
     size_t kept = 0;
     for (size_t i = 0; i < c->zones_n; i++) {
         struct zone_entry *z = c->zones[i], *before = z->before;
         z->before = NULL;
-        if (compiled || !z->fresh) {
+        if (serves || !z->fresh) {
             entry_free(before);
         } else {
             entry_free(z);
@@ -157,18 +164,10 @@ void cache_settle_zones(struct snapshot_cache *c, bool compiled)
         c->zones[kept++] = z;
     }
     c->zones_n = kept;
-}
-
-static void drop_unused(struct snapshot_cache *c)
-{
-    size_t kept = 0;
+    if (serves)
+        keep_used(c);
     for (size_t i = 0; i < c->zones_n; i++)
-        if (c->zones[i]->used) {
-            c->zones[i]->used = false;
-            c->zones[kept++] = c->zones[i];
-        } else
-            entry_free(c->zones[i]);
-    c->zones_n = kept;
+        c->zones[i]->used = false;
 }
 
 /* ---------------------------------------------------------------- apex data from the database */
@@ -290,49 +289,94 @@ static enum err make_extra(struct compile *c, const struct model_zone *z, struct
 
 /* ------------------------------------------------------------------------------------- the tree */
 
-/* The zone of a service is the zone's own text, and mostly that of the service before. */
-static void list_services(const struct model *m, struct zone_service_input *services)
+/* With fewer services the table is made sooner than a thread is. */
+#define BESIDE_SERVICES_MIN 4096
+
+struct zones_work {
+    struct zone_input *zones;
+    uint64_t *files;
+    struct compile c; /* of the thread: findings apart */
+    struct diag diag;
+    struct names *names;
+    struct beside work;
+    enum err e;
+};
+
+static void find_names(void *ctx)
 {
-    const char *last = NULL;
-    uint32_t zone = 0;
-    for (uint32_t i = 0; i < m->services_n; i++) {
-        const struct model_service *s = &m->services[i];
-        if (s->zone != last || !last) {
-            const struct model_zone *z = s->zone ? model_zone(m, s->zone) : NULL;
-            CHECK(z); /* validated */
-            zone = (uint32_t)(z - m->zones);
-            last = s->zone;
-        }
-        services[i] = (struct zone_service_input){s->name, zone};
-    }
+    struct zones_work *w = ctx;
+    w->e = names_find(&w->c, w->zones, w->files, &w->names);
 }
 
-enum err compile_zones(struct compile *c)
+static struct zones_work *work_create(const struct compile *c)
+{
+    struct zones_work *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->zones = calloc(c->m->zones_n + 1, sizeof *w->zones);
+    w->files = calloc(c->m->zones_n + 1, sizeof *w->files);
+    w->c = *c;
+    w->c.diag = &w->diag;
+    return w;
+}
+
+static enum err zone_inputs(struct compile *c, struct zones_work *w)
 {
     const struct model *m = c->m;
-    struct zone_input *zones = calloc(m->zones_n + 1, sizeof *zones);
-    struct zone_service_input *services = calloc(m->services_n + 1, sizeof *services);
-    uint64_t *files = calloc(m->zones_n + 1, sizeof *files);
-    enum err e = zones && services && files ? ERR_OK : ERR_NOMEM, first = ERR_OK;
-    for (uint32_t i = 0; !e && i < m->zones_n; i++) {
-        CHECK(dns_name_from_text(m->zones[i].name, &zones[i].name));
-        enum err one = get_records(c, &m->zones[i], &zones[i], &files[i]);
+    enum err first = ERR_OK;
+    for (uint32_t i = 0; i < m->zones_n; i++) {
+        CHECK(dns_name_from_text(m->zones[i].name, &w->zones[i].name));
+        enum err one = get_records(c, &m->zones[i], &w->zones[i], &w->files[i]);
         if (one)
             first = one; /* the next zone's findings are wanted too */
-        e = make_extra(c, &m->zones[i], &zones[i]);
+        enum err e = make_extra(c, &m->zones[i], &w->zones[i]);
+        if (e)
+            return e;
     }
-    if (!e)
-        e = first;
-    if (!e) {
-        list_services(m, services);
-        e = names_get(c, zones, services, files);
-    }
-    if (!e)
-        drop_unused(c->cache);
+    return first;
+}
+
+/* The only failure that may leave its sentence to us. */
+static enum err told(struct compile *c, enum err e)
+{
     if (e == ERR_NOMEM && !(c->diag && c->diag->errors))
         diag_error(c->diag, e, "", "out of memory while compiling zones");
-    free(zones);
-    free(services);
-    free(files);
     return e;
+}
+
+enum err compile_zones_begin(struct compile *c, struct zones_work **out)
+{
+    struct zones_work *w = *out = work_create(c);
+    if (!w || !w->zones || !w->files)
+        return told(c, ERR_NOMEM);
+    enum err e = zone_inputs(c, w);
+    if (e)
+        return told(c, e);
+    if (c->m->services_n >= BESIDE_SERVICES_MIN)
+        beside_begin(&w->work, "names", find_names, w);
+    else
+        find_names(w);
+    return ERR_OK;
+}
+
+enum err compile_zones_end(struct compile *c, struct zones_work **wp, bool wanted)
+{
+    struct zones_work *w = *wp;
+    *wp = NULL;
+    if (!w)
+        return ERR_OK;
+    beside_end(&w->work);
+    enum err e = w->e;
+    if (wanted) {
+        diag_take(c->diag, &w->diag);
+        if (!e)
+            e = names_put(c, w->zones, w->names);
+    } else {
+        diag_fini(&w->diag);
+        names_unref(w->names);
+    }
+    free(w->zones);
+    free(w->files);
+    free(w);
+    return wanted ? told(c, e) : ERR_OK;
 }

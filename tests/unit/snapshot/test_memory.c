@@ -99,8 +99,10 @@ static bool compile(struct model *m, struct snapshot_cache *cache, long nth)
         assert_null(s);
         assert_true(failed);
         assert_true(diag.errors > 0);
-    } else
+    } else {
         assert_int_equal(s->services_n, 2);
+        snapshot_cache_serves(cache, s);
+    }
     snapshot_unref(&s);
     diag_fini(&diag);
     return e == ERR_OK && !failed;

@@ -17,8 +17,14 @@ struct
 
 struct snapshot_cache *snapshot_cache_create(void);
 void snapshot_cache_destroy(struct snapshot_cache **c);
-/* The last snapshot, which it holds, is not going to serve: lets go of it. */
-void snapshot_cache_forget(struct snapshot_cache *c);
+/* The snapshot is going to serve: the next compilation goes on from its tables, and the cache holds it until
+ * another does. Of what was compiled and is not going to serve no table and no zone file is found
+ * again; a geo database is, until another is named. */
+void snapshot_cache_serves(struct snapshot_cache *c, struct snapshot *s);
+/* Reads the geo databases that a setting names into a cache that is new, so that the first compilation finds
+ * them there. In any thread while nobody else uses the cache. What cannot be read is tried again, and said,
+ * by the compilation. */
+void snapshot_cache_read_geo(struct snapshot_cache *c, const char *setting);
 /* Forget that files were read: the next compile looks at them again. Unchanged ones stay shared. */
 void snapshot_cache_recheck(struct snapshot_cache *c);
 void snapshot_cache_recheck_geo(struct snapshot_cache *c); /* not the zone files */

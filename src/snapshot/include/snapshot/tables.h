@@ -69,7 +69,8 @@ struct snapshot {
     const char *nsid;
     uint32_t nsid_len;
     struct snapshot_guard guard;
-    struct arena *words; /* the memory of board and tallies */
+    struct arena *words;    /* the memory of board and tallies */
+    uint32_t service_words; /* of the board, all that services have together */
     struct snapshot_tally *tally;
     unsigned workers;
     int64_t compiled_wall_ms;
@@ -106,10 +107,18 @@ struct steer_board snapshot_board_on(const struct snapshot *s, _Atomic uint32_t 
 static inline bool snapshot_spill_set(const struct steer_board *b, uint32_t region, uint32_t word)
 {
     bool changed = snapshot_board_set(b->spill, region, word);
-    uint32_t any = 0;
+    uint32_t any = atomic_load_explicit(&b->spill[STEER_REGIONS_MAX], memory_order_relaxed) &
+                   STEER_SPILL_EASED;
     for (uint32_t i = 0; changed && i < STEER_REGIONS_MAX; i++)
         any |= atomic_load_explicit(&b->spill[i], memory_order_relaxed) != STEER_SPILL_FULL;
     if (changed)
         snapshot_board_set(b->spill, STEER_REGIONS_MAX, any);
     return changed;
+}
+
+static inline bool snapshot_spill_ease(const struct steer_board *b, bool eased)
+{
+    uint32_t is = atomic_load_explicit(&b->spill[STEER_REGIONS_MAX], memory_order_relaxed);
+    return snapshot_board_set(b->spill, STEER_REGIONS_MAX,
+                              (is & STEER_SPILL_SOME) | (eased ? STEER_SPILL_EASED : 0));
 }
