@@ -3,13 +3,6 @@
 
 #include "answer/answer.h"
 
-/* What was looked up before the decision; the same that the decision would look up. */
-struct answer_known {
-    struct zone_hit hit; /* of the question's name, unless answer__elsewhere */
-    bool located;
-    struct geo_client client; /* for the view of the service at the hit's node, where located */
-};
-
 /* What was found out about a query before it was looked at, screen.c. */
 enum answer_gate { GATE_OPEN, GATE_DENIED, GATE_DROP, GATE_SLIP };
 struct answer_screened {
@@ -19,6 +12,31 @@ struct answer_screened {
     bool cookie;   /* one goes back */
     uint8_t cookie_reply[COOKIE_REPLY_BYTES];
 };
+
+/* One query on its way through a batch. */
+struct underway {
+    enum dns_parse parsed;
+    bool looked_up;                   /* a name is to be found */
+    uint32_t service;                 /* at the name, ZONE_NONE */
+    const struct snapshot_view *view; /* of the service */
+    struct geo_seek place;
+    struct answer_screened screened;
+    struct zone_seek seek;
+    struct zone_hit hit;
+    struct dns_query q;
+    struct answer_plan plan; /* of one that answer__decided; the client where there is a service */
+} __attribute__((aligned(64))); /* what is used of it lies on five lines */
+
+/* Does a decision answer it? Else it is an error, or was stopped. */
+static inline bool answer__decided(const struct underway *u)
+{
+    return u->parsed == DNS_PARSE_OK && u->screened.gate == GATE_OPEN;
+}
+
+/* From a plan, where there is one, to octets; counts. 0: none are sent. answer.c */
+size_t answer__write(struct answer_worker *w, const struct snapshot *s, struct underway *u,
+                     const struct answer_request *r);
+
 /* What the limits and lists of s make of it (what is no query at all is not denied but answered as what
  * it is); cuts the client subnet to what is believed. Cheap where nothing is set. */
 void answer__screen(struct answer_worker *w, const struct snapshot *s,
@@ -49,5 +67,8 @@ bool answer__chaos(const struct snapshot *s, const struct dns_query *q, const ch
 bool answer__elsewhere(const struct dns_query *q);
 void answer__locate(const struct dns_query *q, const struct ip *source,
                     const struct snapshot_view *view, struct geo_client *out);
+void answer__plan_init(struct answer_plan *p);
+/* The plan is initialised; where it is located already, its client is that of the service at the hit.
+ * hit: of the question's name, unless answer__elsewhere. */
 void answer__decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
-                    struct rng *rng, const struct answer_known *known, struct answer_plan *p);
+                    struct rng *rng, struct zone_hit hit, struct answer_plan *p);

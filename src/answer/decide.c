@@ -3,6 +3,7 @@
 
 #include "model/model.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define ON_EMPTY_DEPTH_MAX 4
@@ -75,19 +76,13 @@ static uint8_t bounded(const struct snapshot *s, const struct dns_query *q, uint
     return scope < max ? scope : max;
 }
 
-/* One service's word; the plan's scope only ever grows. known: where the client is for this service,
- * if that was found before; NULL. */
+/* One service's word, for a client that is in the plan; its scope only ever grows. */
 static void choose(const struct snapshot *s, uint32_t service, const struct dns_query *q,
-                   const struct ip *source, const struct geo_client *known,
                    struct steer_client *client, struct answer_plan *p)
 {
     const struct snapshot_view *view = snapshot_view_of(s, service);
-    if (known)
-        p->client = *known;
-    else
-        answer__locate(q, source, view, &p->client);
     const struct snapshot_row *row = &view->rows[p->client.class];
-    client->network = p->client.network;
+    client->ip = &p->client.looked_up;
     client->network_len = p->client.network_len;
     client->fenced = row->fence != UINT64_MAX;
     steer_choose(&s->steer, service, view->items + row->item, row->n, p->family, client, &p->steer);
@@ -100,6 +95,14 @@ static void choose(const struct snapshot *s, uint32_t service, const struct dns_
     p->row = *row;
     client->allowed &= row->fence;
     p->service = service;
+}
+
+static void locate_and_choose(const struct snapshot *s, uint32_t service, const struct dns_query *q,
+                              const struct ip *source, struct steer_client *client,
+                              struct answer_plan *p)
+{
+    answer__locate(q, source, snapshot_view_of(s, service), &p->client);
+    choose(s, service, q, client, p);
 }
 
 /* Another service that has nothing for this client, or a chain too long, is no answer: the service
@@ -126,7 +129,7 @@ static void decide_empty(const struct snapshot *s, struct answer_plan *p)
 
 static void decide_service(const struct snapshot *s, const struct dns_query *q,
                            const struct ip *source, struct rng *rng, uint32_t service,
-                           const struct geo_client *known, struct answer_plan *p)
+                           struct answer_plan *p)
 {
     p->asked_service = service;
     p->aa = true;
@@ -135,14 +138,16 @@ static void decide_service(const struct snapshot *s, const struct dns_query *q,
         return;
     }
     struct steer_client client = {.rng = rng, .allowed = UINT64_MAX};
+    if (!p->located)
+        answer__locate(q, source, snapshot_view_of(s, service), &p->client);
     p->located = true;
-    choose(s, service, q, source, known, &client, p);
+    choose(s, service, q, &client, p);
     for (int depth = 0; p->steer.why == STEER_WHY_SERVICE && depth < ON_EMPTY_DEPTH_MAX; depth++)
-        choose(s, s->steer.service[p->service].on_empty_service, q, source, NULL, &client, p);
+        locate_and_choose(s, s->steer.on_empty_service[p->service], q, source, &client, p);
     if (led_astray(p)) {
         client = (struct steer_client){
             .rng = rng, .allowed = UINT64_MAX, .ignore_on_empty_service = true};
-        choose(s, service, q, source, known, &client, p);
+        locate_and_choose(s, service, q, source, &client, p);
     }
     if (p->steer.n == 0) {
         decide_empty(s, p);
@@ -237,8 +242,7 @@ static bool decide_unread(const struct zone_apex *apex, struct answer_plan *p)
 
 /* What a hit comes to; true when it is an alias that must be followed (link added, target set). */
 static bool decide_hit(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
-                       struct rng *rng, struct zone_hit hit, const struct geo_client *known,
-                       struct answer_plan *p)
+                       struct rng *rng, struct zone_hit hit, struct answer_plan *p)
 {
     p->node = hit.node;
     if (hit.kind != ZONE_HIT_OUTSIDE) {
@@ -294,7 +298,7 @@ static bool decide_hit(const struct snapshot *s, const struct dns_query *q, cons
         return false;
     }
     if (service != ZONE_NONE) {
-        decide_service(s, q, source, rng, service, known, p);
+        decide_service(s, q, source, rng, service, p);
         return false;
     }
     rr = zone_node_rrset(&s->tree, hit.node, DNS_CNAME);
@@ -322,19 +326,13 @@ static bool chain_ends(struct answer_plan *p)
     return p->chain_n == ANSWER_CHAIN_MAX;
 }
 
-static void plan_init(struct answer_plan *p)
+void answer__plan_init(struct answer_plan *p)
 {
+    memset(p, 0, offsetof(struct answer_plan, client));
     p->kind = PLAN_REFUSED;
     p->rcode = DNS_NOERROR;
     p->ede = DNS_EDE_NONE;
-    p->aa = false;
     p->node = p->zone = p->rrset = p->service = p->asked_service = ZONE_NONE;
-    p->ttl = 0;
-    p->scope = 0;
-    p->chaos = NULL;
-    p->chain_n = 0;
-    p->target_len = 0;
-    p->located = false;
     p->steer.n = 0;
     p->steer.why = STEER_WHY_HOME;
 }
@@ -345,9 +343,8 @@ bool answer__elsewhere(const struct dns_query *q)
 }
 
 void answer__decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
-                    struct rng *rng, const struct answer_known *known, struct answer_plan *p)
+                    struct rng *rng, struct zone_hit hit, struct answer_plan *p)
 {
-    plan_init(p);
     if (answer__chaos(s, q, &p->chaos)) {
         p->kind = PLAN_CHAOS;
         p->aa = true;
@@ -357,27 +354,26 @@ void answer__decide(const struct snapshot *s, const struct dns_query *q, const s
         p->rcode = q->qtype == DNS_MAILA || q->qtype == DNS_MAILB ? DNS_NOTIMP : DNS_REFUSED;
         return;
     }
-    struct zone_hit hit = known->hit;
-    const struct geo_client *client = known->located ? &known->client : NULL;
-    while (decide_hit(s, q, source, rng, hit, client, p)) {
+    while (decide_hit(s, q, source, rng, hit, p)) {
         if (chain_ends(p)) {
             p->kind = PLAN_OUTSIDE;
             return;
         }
         hit = zone_tree_find_name(&s->tree, p->target, p->target_len, q->qtype);
-        client = NULL; /* that was for the service at the name asked for */
+        p->located = false; /* that was for the service at the name asked for */
     }
 }
 
 void answer_decide(const struct snapshot *s, const struct dns_query *q, const struct ip *source,
                    struct rng *rng, struct answer_plan *p)
 {
-    struct answer_known known = {.located = false};
+    struct zone_hit hit = {ZONE_HIT_OUTSIDE, ZONE_NONE, ZONE_NONE};
     struct dns_query bounded_q = *q;
     answer__bound_subnet(&s->guard, &bounded_q.ecs);
     if (!answer__elsewhere(q))
-        known.hit = zone_tree_find(&s->tree, q);
-    answer__decide(s, &bounded_q, source, rng, &known, p);
+        hit = zone_tree_find(&s->tree, q);
+    answer__plan_init(p);
+    answer__decide(s, &bounded_q, source, rng, hit, p);
 }
 
 void answer_decide_service(const struct snapshot *s, uint32_t service, uint16_t type,
@@ -388,8 +384,8 @@ void answer_decide_service(const struct snapshot *s, uint32_t service, uint16_t 
     q.ecs.ip = client->subnet;
     q.ecs.source = q.ecs.used = client->subnet_len;
     answer__bound_subnet(&s->guard, &q.ecs);
-    plan_init(p);
+    answer__plan_init(p);
     /* The name's zone, for the TTL of what is empty, is not looked for: nobody sees it. */
     p->zone = 0;
-    decide_service(s, &q, &client->source, rng, service, NULL, p);
+    decide_service(s, &q, &client->source, rng, service, p);
 }

@@ -29,10 +29,10 @@ static void put_rrset(struct encoder *e, enum dns_section section, uint16_t owne
  * (RFC 2181 §11). */
 static bool starts_label(const struct dns_query *q, size_t off)
 {
-    for (unsigned i = 0; i < q->labels; i++)
-        if (q->label_off[i] == off)
-            return true;
-    return false;
+    size_t at = 0;
+    while (at < off)
+        at += q->lower[at] + 1u;
+    return at == off && q->lower[at] > 0;
 }
 
 /* A name of the tree as owner: a pointer into the question where it is a suffix of it. */
@@ -79,7 +79,7 @@ static void put_service(struct encoder *e)
     uint16_t type = p->family == STEER_HOST ? DNS_CNAME : p->family == STEER_V4 ? DNS_A : DNS_AAAA;
     for (uint16_t i = 0; i < p->steer.n; i++) {
         uint8_t len;
-        const uint8_t *rdata = steer_rdata(t, p->steer.endpoint[i], p->family, &len);
+        const uint8_t *rdata = steer_rdata(t, p->service, p->steer.endpoint[i], p->family, &len);
         dns_writer_rr(&e->w, DNS_SECTION_ANSWER, e->owner, p->target, p->target_len, type, p->ttl,
                       rdata, len);
     }
@@ -257,13 +257,23 @@ const char *answer_ede_text(uint16_t ede)
     }
 }
 
-/* One address at the name asked for, and nothing wanted in the OPT but the subnet. */
-static bool is_address(const struct dns_query *q, const struct answer_plan *p,
-                       const struct dns_opt_reply *opt)
+static size_t room(const struct dns_query *q, const struct answer_request *r, uint16_t udp_max)
 {
-    return p->kind == PLAN_SERVICE && p->steer.n == 1 && p->chain_n == 0 &&
-           p->family != STEER_HOST && p->ede == DNS_EDE_NONE && !opt->cookie &&
-           !opt->keepalive_100ms && !(q->nsid && opt->nsid_len > 0);
+    size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q, udp_max);
+    return limit < r->cap ? limit : r->cap;
+}
+
+size_t answer_encode_address(const struct snapshot *s, const struct dns_query *q,
+                             const struct answer_request *r, const struct answer_plan *p,
+                             uint16_t udp_max)
+{
+    if (p->kind != PLAN_SERVICE || p->steer.n != 1 || p->chain_n > 0 || p->family == STEER_HOST ||
+        p->ede != DNS_EDE_NONE)
+        return 0;
+    uint8_t len;
+    const uint8_t *rdata =
+        steer_rdata(&s->steer, p->service, p->steer.endpoint[0], p->family, &len);
+    return dns_write_address(r->out, room(q, r, udp_max), r->msg, q, p->scope, p->ttl, rdata, len);
 }
 
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
@@ -271,17 +281,7 @@ size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
                      struct dns_opt_reply *opt, uint16_t udp_max, enum answer_outcome *outcome)
 {
     struct encoder e = {.s = s, .q = q, .p = p, .owner = DNS_OWNER_QNAME};
-    size_t limit = r->tcp ? r->cap : dns_query_udp_limit(q, udp_max);
-    if (limit > r->cap)
-        limit = r->cap;
-    if (is_address(q, p, opt)) {
-        uint8_t len;
-        const uint8_t *rdata = steer_rdata(&s->steer, p->steer.endpoint[0], p->family, &len);
-        size_t n = dns_write_address(r->out, limit, r->msg, q, p->scope, p->ttl, rdata, len);
-        *outcome = ANSWER_noerror;
-        if (n > 0)
-            return n;
-    }
+    size_t limit = room(q, r, udp_max);
     opt->rcode = p->rcode;
     opt->ecs_scope = p->scope;
     opt->ede = p->ede;

@@ -13,7 +13,7 @@ static void check_question(const struct dns_query *q, const uint8_t *data, size_
     CHECK(q->question_end <= size);
     CHECK(dns_name_length(q->lower, q->qname_len) == q->qname_len);
     CHECK(dns_name_labels(q->lower) == q->labels);
-    CHECK(q->label_off[q->labels] == q->qname_len - 1);
+    CHECK(q->lower[q->qname_len - 1] == 0);
     uint8_t lower[DNS_NAME_MAX];
     memcpy(lower, data + q->qname_off, q->qname_len);
     dns_name_lower(lower, q->qname_len);

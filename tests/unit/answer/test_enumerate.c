@@ -191,8 +191,9 @@ static void look(struct lab *l, const struct ip *ip, unsigned len, struct seen *
     out->endpoints_n = p.steer.n;
     out->endpoint = p.steer.endpoint[0];
     out->hashed = p.steer.hashed;
+    struct ip_prefix network = geo_client_network(&p.client);
     if (p.steer.hashed)
-        out->hash = steer_hash_client(&p.client.network, p.client.network_len);
+        out->hash = steer_hash_client(&network.ip, network.len);
 }
 
 static const char *show(const struct ip *ip)

@@ -143,14 +143,19 @@ static const char *show(const struct ip_prefix *p)
     return ip_prefix_format(p, text[turn++ % 4]);
 }
 
+static uint64_t hash_of(const struct geo_client *c)
+{
+    struct ip_prefix network = geo_client_network(c);
+    return steer_hash_client(&network.ip, network.len);
+}
+
 static void compare(struct walk *w, const struct ip_prefix *asked, const struct seen *a,
                     const struct ip_prefix *other, const struct seen *b)
 {
     bool same = a->kind == b->kind && a->scope == b->scope && a->class == b->class &&
                 a->service == b->service && a->hashed == b->hashed;
     if (same && a->hashed)
-        same = steer_hash_client(&a->client.network, a->client.network_len) ==
-               steer_hash_client(&b->client.network, b->client.network_len);
+        same = hash_of(&a->client) == hash_of(&b->client);
     if (same && w->sameness == EXACT)
         same = a->n == b->n && memcmp(a->endpoint, b->endpoint, sizeof a->endpoint) == 0;
     if (same && w->sameness == REGION)

@@ -58,6 +58,7 @@ static void compile(void)
     struct snapshot_options options = {.workers = 1, .keep_zones = true};
     snapshot_cache_recheck(lab.cache);
     assert_int_equal(snapshot_compile(m, lab.cache, &options, &s, &diag), ERR_OK);
+    snapshot_cache_serves(lab.cache, s);
     diag_fini(&diag);
     model_unref(&m);
     snapshot_unref(&lab.s);

@@ -119,15 +119,16 @@ struct answer_plan {
     enum steer_family family;
     uint32_t ttl; /* of a service's answer; of the SOA when negative */
     uint8_t scope;
-    const char *chaos; /* PLAN_CHAOS: a text of the snapshot */
     uint8_t chain_n;
-    struct answer_link chain[ANSWER_CHAIN_MAX];
     uint8_t target_len; /* the last name of the chain, 0: the question's own */
-    uint8_t target[DNS_NAME_MAX];
     bool located;
+    const char *chaos;        /* PLAN_CHAOS: a text of the snapshot */
     struct geo_client client; /* where located */
     struct snapshot_row row;  /* the client's, of service's view */
     struct steer_plan steer;
+    /* Rarely written, and behind all the rest for that. */
+    struct answer_link chain[ANSWER_CHAIN_MAX];
+    uint8_t target[DNS_NAME_MAX];
 };
 
 /* Do deny and allow keep queries from that address out? Not part of the decision: a resolver elsewhere may
@@ -140,6 +141,11 @@ void answer_decide(const struct snapshot *s, const struct dns_query *q, const st
 void answer_decide_service(const struct snapshot *s, uint32_t service, uint16_t type,
                            const struct geo_client_in *client, struct rng *rng,
                            struct answer_plan *out);
+/* What most answers are: one address at the name asked for, and in the OPT nothing but the subnet. 0: the
+ * plan says more than that, or there is no room. udp_max: see answer_encode. */
+size_t answer_encode_address(const struct snapshot *s, const struct dns_query *q,
+                             const struct answer_request *r, const struct answer_plan *p,
+                             uint16_t udp_max);
 /* Writes it; *outcome says how it is counted. opt: what goes into an OPT beside RCODE, scope and
  * extended error, which are the plan's. udp_max: octets over UDP, whatever the client offers. */
 size_t answer_encode(const struct snapshot *s, const struct dns_query *q,
