@@ -126,8 +126,10 @@ struct source { /* one reporter of one item */
     uint32_t want; /* the last judgement */
     bool fresh_said;
     int64_t last_ms, fresh_until_ms;
-    double load;     /* utilisation */
-    int64_t load_ms; /* when it was reported */
+    int64_t covered_ms;         /* the last report: the time that it covers */
+    uint64_t last_n, last_fail; /* and what it counted */
+    double load;                /* utilisation */
+    int64_t load_ms;            /* when it was reported */
     uint32_t load_want;
     int64_t load_until_ms, load_again_ms;
     uint32_t p50_us, p99_us;

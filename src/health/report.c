@@ -370,6 +370,9 @@ enum err health_report(struct health *h, const struct health_report *r)
     if (!covered_ms && s->last_ms > 0 && h->now_ms - s->last_ms < HEALTH_REPORT_COVERED_MS_MAX)
         covered_ms = h->now_ms - s->last_ms;
     s->last_ms = h->now_ms;
+    s->covered_ms = covered_ms;
+    s->last_n = r->ok + r->errors;
+    s->last_fail = r->errors;
     s->p50_us = r->p50_us;
     s->p99_us = r->p99_us;
     roll(h, s);
@@ -444,6 +447,9 @@ bool health_source_show(const struct health *h, const struct health_report *plac
     out->p50_us = s->p50_us;
     out->p99_us = s->p99_us;
     out->age_ms = h->now_ms - s->last_ms;
+    out->covered_ms = s->covered_ms;
+    out->last_samples = s->last_n;
+    out->last_failures = s->last_fail;
     uint32_t load = out->has_load ? s->load_want : AVAIL_FULL;
     out->want = out->fresh && s->want < load ? s->want : load;
     return true;

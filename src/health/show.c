@@ -318,3 +318,36 @@ void health_region_show(const struct health *h, uint32_t region, struct health_r
     snprintf(out->set_reason, sizeof out->set_reason, "%s", o->reason);
     say_order(out->why, o);
 }
+
+static bool waits(const struct health *h, const struct mover *m, const struct mover_rules *r,
+                  int64_t good_ms)
+{
+    int64_t least = good_ms > r->hold_ms ? good_ms : r->hold_ms;
+    return m->target == AVAIL_FULL && m->avail < AVAIL_FULL &&
+           (m->ramping || m->wait == WAIT_HOLD) && m->good_since_ms != NEVER_MS &&
+           h->now_ms - m->good_since_ms >= least && h->now_ms - m->fell_ms >= r->hold_ms;
+}
+
+bool health_waits(const struct health *h, uint8_t level, uint32_t index, int64_t good_ms)
+{
+    if (level == 2)
+        return waits(h, &h->region[index].m, &h->region[index].rules, good_ms);
+    uint32_t site = level == 1 ? index : health__site_of(h, index);
+    struct mover_rules r = health__service_rules(h, h->cfg.site[site].service);
+    const struct judged *j = level == 1 ? health__judged(h, index) : NULL;
+    const struct probed *p = level == 0 ? health__probed(h, index) : NULL;
+    return level == 1 ? j && waits(h, &j->m, &r, good_ms) : p && waits(h, &p->m, &r, good_ms);
+}
+
+bool health_ordered(const struct health *h, uint8_t level, uint32_t index)
+{
+    return level == 2 ? health__region_order(h, index) != NULL
+                      : level == 0 && health__endpoint_order(h, index) != NULL;
+}
+
+int64_t health_failing_since_ms(const struct health *h, uint32_t endpoint)
+{
+    const struct probed *p = health__probed(h, endpoint);
+    bool fails = p && p->observed == HEALTH_OBSERVED_DOWN && p->streak && !p->streak_ok;
+    return fails ? p->first_started_ms : INT64_MIN;
+}

@@ -203,11 +203,16 @@ static bool witness_ask(struct health *h, uint32_t region)
     struct probed *p = candidate(h, region);
     if (!p || p->witness_asked)
         return false;
+    int64_t at = h->now_ms + 1; /* so that it is sent later than the failure */
+    /* Those who fail ask each other, again with each answer: not faster than confirmations go, or all
+     * that is about to die is probed as fast as it answers. */
+    if (p->streak && !p->streak_ok && at < p->last_started_ms + CONFIRM_SPACING_MS_MIN)
+        at = p->last_started_ms + CONFIRM_SPACING_MS_MIN;
     p->witness_asked = true;
-    p->witness_asked_ms = h->now_ms;
+    p->witness_asked_ms = at - 1;
     h->region[region].witnesses_asked_n++;
     h->witnesses_asked_n++;
-    health__action(h, p, h->now_ms + 1); /* so that it is sent later than the failure */
+    health__action(h, p, at);
     return true;
 }
 

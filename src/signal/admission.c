@@ -39,10 +39,15 @@ static void passers_by(const struct signal_capacity *c, bool out[2][R])
     }
 }
 
-/* Does more come to a region than it was meant to have, under what is published? In an overload there
- * is nothing to spare: what one has less others have more. */
-static bool too_many(const struct signal_capacity *c, uint32_t r)
+/* Does more come to a region than it was meant to have, under what is published, or than it was found to
+ * carry? In an overload there is nothing to spare: what one has less others have more. */
+static bool too_many(const struct signal_capacity *c, bool passes[2][R], uint32_t r)
 {
+    double ceiling = 1 - c->region[r].shut;
+    for (int k = 0; k < 2; k++)
+        if (c->of[r].ceiling < 1 && passes[k][r] && c->planned.admit[k][r] <= ceiling &&
+            c->admit[k][r] > ceiling)
+            return true;
     double level = c->planned.level[r];
     double most = level * c->region[r].capacity * (level > 1 + SOME ? 1 + SOME : TOO_MANY);
     return c->region[r].capacity > 0 && signal__expected(c, c->to, r) > most;
@@ -55,7 +60,7 @@ static void lower(struct signal_capacity *c, bool passes[2][R])
     for (uint32_t round = 0; moved && round < R; round++) {
         moved = false;
         for (uint32_t r = 0; r < c->s->regions_n; r++)
-            for (int k = 0; too_many(c, r) && k < 2; k++) {
+            for (int k = 0; too_many(c, passes, r) && k < 2; k++) {
                 double want = c->planned.admit[k][r];
                 if (passes[k][r] && want < c->admit[k][r]) {
                     c->admit[k][r] = want;
@@ -76,12 +81,13 @@ static bool worth_it(double is, double want, double band)
  * has too many. */
 static void raise(struct signal_capacity *c, bool passes[2][R], int64_t now_ms)
 {
-    bool crowd = false, soon = now_ms < c->again_ms;
+    bool crowd = c->refuses, soon = now_ms < c->again_ms;
     for (uint32_t r = 0; r < c->s->regions_n; r++)
-        crowd |= too_many(c, r);
+        crowd |= too_many(c, passes, r);
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
         double low = (double)c->s->model->regions[r].capacity * (2 * c->aim - c->high);
-        bool may = crowd || (!soon && signal__expected(c, c->to, r) < low);
+        bool may =
+            crowd || c->in_ms[r] != INT64_MIN || (!soon && signal__expected(c, c->to, r) < low);
         for (int k = 0; k < 2; k++) {
             double want = c->planned.admit[k][r];
             if (!passes[k][r] || c->region[r].capacity <= 0)
@@ -139,6 +145,22 @@ static void say_overload(struct signal_capacity *c, int64_t wall_ms)
     say(c, wall_ms, HEALTH_NONE, LOG_WARN, text);
 }
 
+static void say_pressure(struct signal_capacity *c, int64_t wall_ms)
+{
+    char text[HEALTH_TEXT_MAX];
+    if (c->eased == c->pressure_said)
+        return;
+    c->pressure_said = c->eased;
+    if (c->eased)
+        snprintf(text, sizeof text,
+                 "pressure %.2f rule=capacity cause=\"regions at 1 would be filled up to %.0f%%\" "
+                 "effect=\"regions below 1 admit guests, too, in part\"",
+                 c->pressure, 100 * c->pressure);
+    else
+        snprintf(text, sizeof text, "pressure -> over rule=capacity");
+    say(c, wall_ms, HEALTH_NONE, LOG_NOTICE, text);
+}
+
 bool signal__publish(struct signal_capacity *c, int64_t now_ms, int64_t wall_ms)
 {
     bool passes[2][R] = {{false}}, changed = false;
@@ -147,8 +169,10 @@ bool signal__publish(struct signal_capacity *c, int64_t now_ms, int64_t wall_ms)
     if (c->active)
         passers_by(c, passes);
     signal__measure_ways(c);
+    changed |= snapshot_spill_ease(&c->s->steer.board, c->eased);
     lower(c, passes);
     raise(c, passes, now_ms);
+    c->refuses = false;
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
         double was[2] = {before[0][r], before[1][r]};
         snapshot_spill_set(&c->s->steer.board, r, admit_word(c->admit[0][r], c->admit[1][r]));
@@ -159,6 +183,7 @@ bool signal__publish(struct signal_capacity *c, int64_t now_ms, int64_t wall_ms)
     }
     if (changed)
         c->again_ms = now_ms + (int64_t)(AGAIN_TTLS * c->ttl_ms);
+    say_pressure(c, wall_ms);
     say_overload(c, wall_ms);
     return changed;
 }

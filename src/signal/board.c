@@ -1,18 +1,12 @@
 /* The engine's words onto the board. */
 #include "signal/wiring.h"
 
-void signal_board_write(const struct health *h, const struct snapshot *s)
+/* Whether it only waits is known when the capacities have been looked at; but not on the way down. */
+static void set(_Atomic uint32_t *words, uint32_t i, uint32_t word)
 {
-    for (uint32_t i = 0; i < s->regions_n; i++)
-        snapshot_board_set(s->steer.board.region, i, health_region_word(h, i));
-    for (uint32_t i = 0; i < s->services_n; i++) {
-        _Atomic uint32_t *word = steer_words(&s->steer, i);
-        snapshot_board_set(word++, 0, health_service_ttl_s(h, i));
-        for (uint32_t k = s->service_site_first[i]; k < s->service_site_first[i + 1]; k++)
-            snapshot_board_set(word++, 0, health_site_word(h, k));
-        for (uint32_t k = s->service_endpoint_first[i]; k < s->service_endpoint_first[i + 1]; k++)
-            snapshot_board_set(word++, 0, health_endpoint_word(h, k));
-    }
+    uint32_t old = atomic_load_explicit(&words[i], memory_order_relaxed);
+    bool down = (word & STEER_WORD_AVAIL) < (old & STEER_WORD_AVAIL);
+    snapshot_board_set(words, i, word | (down ? 0 : old & STEER_WORD_WAITS));
 }
 
 static bool follow(const struct health *h, const struct snapshot *s, struct health_change change)
@@ -25,14 +19,14 @@ static bool follow(const struct health *h, const struct snapshot *s, struct heal
     switch (change.level) {
     case 0:
         own = snapshot_service_with(s, s->service_endpoint_first, at);
-        snapshot_board_set(steer_endpoint_word(t, own, at), 0, health_endpoint_word(h, at));
+        set(steer_endpoint_word(t, own, at), 0, health_endpoint_word(h, at));
         return true;
     case 1:
         own = snapshot_service_with(s, s->service_site_first, at);
-        snapshot_board_set(steer_site_word(t, own, at), 0, health_site_word(h, at));
+        set(steer_site_word(t, own, at), 0, health_site_word(h, at));
         return true;
     case 2:
-        snapshot_board_set(t->board.region, at, health_region_word(h, at));
+        set(t->board.region, at, health_region_word(h, at));
         return true;
     default:
         snapshot_board_set(steer_ttl_word(t, at), 0, health_service_ttl_s(h, at));

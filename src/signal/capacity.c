@@ -19,8 +19,10 @@ static bool allocate(struct signal_capacity *c)
         c->unit_first[v] = units;
         units += s->shapes[v].units_n;
     }
+    c->units_n = units;
     c->unit = calloc(units + 1, sizeof *c->unit);
-    return c->unit != NULL;
+    c->unit_part = calloc(units + 1, sizeof *c->unit_part);
+    return c->unit && c->unit_part;
 }
 
 static void inherit(struct signal_capacity *c, const struct signal_capacity *before)
@@ -32,12 +34,18 @@ static void inherit(struct signal_capacity *c, const struct signal_capacity *bef
     c->looked_ms = before->looked_ms;
     c->again_ms = before->again_ms;
     c->level_said = before->level_said;
+    c->eased = before->eased;
+    c->pressure_said = before->pressure_said;
     for (uint32_t r = 0; r < c->s->regions_n; r++) {
         if (was[r] < 0) {
             c->to[r][r] = c->follow[r][r] = 1;
             continue;
         }
         c->of[r] = before->of[was[r]];
+        c->down_ms[r] = before->down_ms[was[r]];
+        c->in_ms[r] = before->in_ms[was[r]];
+        c->in_from[r] = before->in_from[was[r]];
+        c->contested[r] = before->contested[was[r]];
         c->admit[0][r] = before->admit[0][was[r]];
         c->admit[1][r] = before->admit[1][was[r]];
         for (uint32_t q = 0; q < c->s->regions_n; q++)
@@ -64,8 +72,8 @@ struct signal_capacity *signal_capacity_create(const struct snapshot *s,
     c->again_ms = INT64_MIN;
     for (uint32_t r = 0; r < R; r++) {
         c->admit[0][r] = c->admit[1][r] = c->planned.level[r] = 1;
-        c->of[r].seen_ms = INT64_MIN;
-        c->of[r].swell = 1;
+        c->of[r].seen_ms = c->down_ms[r] = c->in_ms[r] = INT64_MIN;
+        c->of[r].swell = c->of[r].ceiling = 1;
     }
     for (uint32_t r = 0; r < s->regions_n; r++) {
         double capacity = (double)s->model->regions[r].capacity;
@@ -95,11 +103,62 @@ void signal_capacity_destroy(struct signal_capacity **cp)
     free(c->unit_first);
     free(c->unit_n);
     free(c->unit);
+    free(c->unit_part);
     free(c->flow);
     free(c);
 }
 
 /* ------------------------------------------------------------------------------------- one look */
+
+double signal__level(const struct signal_capacity *c)
+{
+    double level = 1;
+    for (uint32_t r = 0; r < c->s->regions_n; r++)
+        if (c->planned.level[r] > level)
+            level = c->planned.level[r];
+    return level;
+}
+
+/* Regions below 1 take guests only where those at 1 would be too full without; and until those have
+ * room for all again. */
+static void plan(struct signal_capacity *c, const struct fill_world *w, const struct health *h,
+                 int64_t now_ms)
+{
+    bool was = c->eased;
+    signal__ease(c, false, now_ms);
+    fill_solve(w, &c->planned);
+    bool full = signal__level(c) > (was ? 1 + SOME : c->high / c->aim);
+    c->pressure = signal__level(c) * c->aim;
+    signal__mark_waiting(c, h, now_ms, full);
+    if (!full)
+        return;
+    signal__measure_units(c);
+    signal__ease(c, true, now_ms);
+    fill_solve(w, &c->planned);
+}
+
+static void set_marks(struct signal_capacity *c)
+{
+    for (uint32_t r = 0; r < c->s->regions_n; r++)
+        c->region[r].capacity = (double)c->s->model->regions[r].capacity * c->aim;
+}
+
+/* What was too much once is not admitted again, unless all together could not carry it then. */
+static void plan_below_ceilings(struct signal_capacity *c, const struct fill_world *w)
+{
+    bool any = false;
+    for (uint32_t r = 0; r < c->s->regions_n; r++) {
+        any |= c->of[r].ceiling < 1;
+        if (c->region[r].shut < 1 - c->of[r].ceiling)
+            c->region[r].shut = 1 - c->of[r].ceiling;
+    }
+    if (!any)
+        return;
+    c->unbound = c->planned;
+    fill_solve(w, &c->planned);
+    if (signal__level(c) * c->aim > 1)
+        c->planned = c->unbound;
+}
 
 bool signal_capacity_look(struct signal_capacity *c, struct health *h, int64_t now_ms,
                           int64_t wall_ms)
@@ -126,7 +185,10 @@ bool signal_capacity_look(struct signal_capacity *c, struct health *h, int64_t n
                            .regions_n = c->s->regions_n,
                            .flow = c->fill,
                            .flows_n = c->active ? c->flows_n : 0};
-    fill_solve(&w, &c->planned);
+    plan(c, &w, h, now_ms);
+    signal__plan_with_room(c, &w);
+    plan_below_ceilings(c, &w);
+    set_marks(c);
     bool changed = signal__publish(c, now_ms, wall_ms);
     signal__measure_ways(c);
     signal__tell_engine(c, h);

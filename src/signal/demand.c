@@ -6,11 +6,17 @@
 
 #define FOLLOW_TTL_PARTS 3 /* after a TTL 95 % have followed */
 #define SMOOTH_MS 30000.0
+#define JUMP                                                                                       \
+    1.2 /* so many times what was expected, and more than it can carry, is believed at once */
 #define SWELL_UP_MS 20000.0
 #define SWELL_DOWN_MS 300000.0
 #define SWELL_MOST 4
 #define GUESTS_FROM 0.05 /* of what a region is filled up to: fewer say nothing of how they ask */
-#define RATIO_MAX 10.0   /* of what was reported to what was expected */
+#define CEILING_MS 600000
+#define CEILING_AGAIN_MS 25000 /* clients follow, and are reported */
+#define CEILING_OVER 1.08      /* of what is planned: more is no chance */
+#define CEILING_STEP 0.3       /* of its guests, at most, at once */
+#define RATIO_MAX 10.0         /* of what was reported to what was expected */
 
 static double gain_of(double passed_ms, double over_ms)
 {
@@ -76,6 +82,29 @@ static double sure_of(const struct signal_capacity *c, uint32_t r)
     return all > 0 && 10 * on_the_way < all ? 1 - 10 * on_the_way / all : 0;
 }
 
+/* Guests come in lumps: a resolver that is a quarter of a region is admitted or is not, and whoever aims
+ * between the two has it come and go for ever. Where more came than a region can carry, and more than
+ * was planned, so many are not admitted again for a while. */
+static void learn_ceiling(struct signal_capacity *c, uint32_t r, double load, int64_t at_ms)
+{
+    struct estimate *e = &c->of[r];
+    double capacity = (double)c->s->model->regions[r].capacity;
+    double planned = c->region[r].capacity * c->planned.level[r];
+    double guests = load - e->demand * c->follow[r][r];
+    if (e->ceiling < 1 && at_ms - e->ceiling_ms > CEILING_MS)
+        e->ceiling = 1;
+    if (load <= capacity || load <= CEILING_OVER * planned || planned > capacity ||
+        guests < GUESTS_FROM * capacity ||
+        (e->ceiling < 1 && at_ms - e->ceiling_ms < CEILING_AGAIN_MS))
+        return;
+    double admits = c->admit[0][r] < c->admit[1][r] ? c->admit[0][r] : c->admit[1][r];
+    double excess = (load - planned) / guests;
+    e->ceiling = (e->ceiling < admits ? e->ceiling : admits) *
+                 (1 - (excess < CEILING_STEP ? excess : CEILING_STEP));
+    e->ceiling_ms = at_ms;
+    c->refuses = true;
+}
+
 static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at_ms)
 {
     struct estimate *e = &c->of[r];
@@ -84,6 +113,7 @@ static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at
     double gain = sure * gain_of(passed, SMOOTH_MS);
     e->seen_ms = at_ms;
     e->reported = load;
+    learn_ceiling(c, r, load, at_ms);
     if (!e->known) {
         first_estimate(c, r, load);
         return;
@@ -92,6 +122,8 @@ static void learn(struct signal_capacity *c, uint32_t r, double load, int64_t at
         return;
     learn_swell(c, r, was - e->demand * c->follow[r][r], load - was,
                 sure * gain_of(passed, SWELL_UP_MS), sure * gain_of(passed, SWELL_DOWN_MS));
+    if (load > JUMP * was && load > (double)c->s->model->regions[r].capacity)
+        gain = sure; /* a crowd; who takes it for a third of that sends on too many */
     double ratio = load / was;
     ratio = ratio < 1 / RATIO_MAX ? 1 / RATIO_MAX : ratio > RATIO_MAX ? RATIO_MAX : ratio;
     for (uint32_t q = 0; q < c->s->regions_n; q++)

@@ -42,6 +42,7 @@ void signal__measure_units(struct signal_capacity *c)
         for (uint32_t u = 0; u < s->shapes[v].units_n; u++)
             c->unit[c->unit_first[v] + u] =
                 (struct fill_unit){.region = s->shapes[v].units[u].region};
+    memset(c->unit_part, 0, c->units_n * sizeof *c->unit_part);
     for (uint32_t i = 0; i < s->services_n; i += c->step) {
         const struct steer_service *svc = &t->service[i];
         c->unit_n[svc->view]++;
@@ -52,17 +53,20 @@ void signal__measure_units(struct signal_capacity *c)
             const struct steer_endpoint *endpoint = &steer_endpoints(t, svc)[site->first];
             struct fill_unit *out = &c->unit[c->unit_first[svc->view] + u];
             double weight = 0, keep = 0;
-            bool open = false;
+            uint32_t most = 0, eased = 0;
             uint32_t first = svc->endpoint_first + site->first;
             for (uint32_t e = 0; e < site->endpoint_n; e++) {
                 uint32_t avail = steer_effective(t, i, first + e, NULL);
                 weight += endpoint[e].weight;
                 keep += endpoint[e].weight * avail_to_double(avail);
-                open |= avail == AVAIL_FULL && endpoint[e].weight > 0;
+                most = endpoint[e].weight > 0 && avail > most ? avail : most;
+                uint32_t part = c->waits_n ? steer_effective_eased(t, i, first + e) : avail;
+                eased = endpoint[e].weight > 0 && part > eased ? part : eased;
             }
             out->weight += site->weight;
             out->keep += weight > 0 ? keep / weight : 0;
-            out->open += open;
+            out->open += most == AVAIL_FULL;
+            c->unit_part[out - c->unit] += most < AVAIL_FULL ? avail_to_double(eased) : 0;
         }
     }
     for (uint32_t v = 0; v < s->views_n; v++)
@@ -71,6 +75,7 @@ void signal__measure_units(struct signal_capacity *c)
             out->weight /= c->unit_n[v];
             out->keep /= c->unit_n[v];
             out->open /= c->unit_n[v];
+            c->unit_part[out - c->unit] /= c->unit_n[v];
         }
     c->ttl_ms = 1000.0 * (ttl_s < FOLLOW_TTL_S_MAX ? ttl_s : FOLLOW_TTL_S_MAX);
 }

@@ -103,6 +103,26 @@ static struct target *make_targets(const struct world *w, const struct snapshot 
     return t;
 }
 
+static void check_word(uint32_t on_board, uint32_t engine)
+{
+    CHECK((on_board & ~STEER_WORD_WAITS) == engine);
+}
+
+/* Only what the engine said changed was written: is all the rest as it says? */
+static void check_board(const struct health *h, const struct snapshot *s)
+{
+    const struct steer_tables *t = &s->steer;
+    for (uint32_t i = 0; i < s->regions_n; i++)
+        check_word(t->board.region[i], health_region_word(h, i));
+    for (uint32_t i = 0; i < s->services_n; i++) {
+        CHECK(*steer_ttl_word(t, i) == health_service_ttl_s(h, i));
+        for (uint32_t k = s->service_site_first[i]; k < s->service_site_first[i + 1]; k++)
+            check_word(*steer_site_word(t, i, k), health_site_word(h, k));
+        for (uint32_t k = s->service_endpoint_first[i]; k < s->service_endpoint_first[i + 1]; k++)
+            check_word(*steer_endpoint_word(t, i, k), health_endpoint_word(h, k));
+    }
+}
+
 void world_publish(struct world *w)
 {
     struct diag diag = {0};
@@ -117,16 +137,15 @@ void world_publish(struct world *w)
     if (e)
         world_fatal("the configuration is refused: %s", diag_first(&diag, text, sizeof text));
     diag_fini(&diag);
+    snapshot_cache_serves(w->cache, next);
     struct signal_config *config = signal_config_create(next);
     struct health *fresh = NULL;
     CHECK(edited && config);
     CHECK(health_create(signal_config_engine(config), w->now_ms, w->wall_ms, &fresh) == ERR_OK);
     if (w->h)
         health_adopt(fresh, w->h);
-    struct health_change skip[64];
-    while (health_take_changes(fresh, skip, 64) == 64)
-        ;
-    signal_board_write(fresh, next);
+    (void)signal_board_follow(fresh, next);
+    check_board(fresh, next);
     uint32_t slots = signal_config_engine(config)->endpoints_n;
     struct target *target = make_targets(w, next, config, slots);
     struct signal_capacity *capacity = signal_capacity_create(next, w->capacity);

@@ -16,7 +16,9 @@ static struct { /* one run at a time */
     uint32_t avail[REGIONS_MAX];
     bool plain[REGIONS_MAX]; /* no endpoint has a word of its own */
     uint32_t admits[REGIONS_MAX];
-    bool admission; /* some region admits more or fewer than when last looked at */
+    uint32_t part[REGIONS_MAX][2]; /* of its own clients, as guests; [1] where there are fences */
+    bool eased;
+    bool admission; /* regions admit more or fewer than when last looked at */
 } last;
 
 static void begin(struct run *r)
@@ -72,6 +74,12 @@ static void check_order(struct run *r, int asker, int at, int home, uint32_t ava
                  avail_to_double(s->away_most), avail_to_double(s->home_least));
 }
 
+static uint32_t at_home(const struct class *c, bool fenced)
+{
+    uint32_t part = last.part[c->home][fenced];
+    return part > last.avail[c->home] ? part : last.avail[c->home];
+}
+
 static void check_asker(struct run *r, struct meridian *m, int i, const bool *changed)
 {
     const struct class *c = &r->w->class[r->w->asker[i].class];
@@ -89,7 +97,7 @@ static void check_asker(struct run *r, struct meridian *m, int i, const bool *ch
         check_cause(r, i, a.region, changed);
     last.asker[i].guests = guests;
     if (guests && last.plain[c->home])
-        check_order(r, i, a.region, c->home, last.avail[c->home]);
+        check_order(r, i, a.region, c->home, at_home(c, r->w->fenced));
     last.asker[i].region = a.region;
 }
 
@@ -101,13 +109,20 @@ void check_second(struct run *r)
         begin(r);
     if (!m->changed && r->now % EVERY_S)
         return;
-    last.admission = false;
+    bool eased = meridian_eased(m);
+    last.admission = eased != last.eased;
+    last.eased = eased;
     for (int i = 0; i < r->w->regions; i++) {
         uint32_t avail, admits = meridian_admits(m, i);
         last.admission |= admits != last.admits[i];
         last.admits[i] = admits;
         bool plain = meridian_region_avail(m, r->w, i, &avail);
         changed[i] = avail != last.avail[i] || plain != last.plain[i] || !plain;
+        for (int k = 0; k < 2; k++) {
+            uint32_t part = avail_from_double(meridian_eased_part(m, r->w, i, k));
+            changed[i] |= part != last.part[i][k];
+            last.part[i][k] = part;
+        }
         last.avail[i] = avail;
         last.plain[i] = plain;
     }

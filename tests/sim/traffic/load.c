@@ -9,6 +9,7 @@
 /* After a change it takes a rule about as long to know of it and its clients to follow: three probes, a
  * report, a TTL. */
 #define NEWS_S 60
+#define SAY_AGAIN_S 20 /* the same episode, when it was over for less */
 
 void run_fail(struct run *r, const char *fmt, ...)
 {
@@ -48,19 +49,28 @@ static void spread_sent(struct run *r)
 {
     const struct world *w = r->w;
     memset(r->sent, 0, sizeof r->sent);
+    memset(r->sent_of, 0, sizeof r->sent_of);
     for (int i = 0; i < w->askers; i++) {
         struct answer a = r->rule->ask(r, i);
-        if (a.region != NOWHERE)
-            r->sent[a.region] += demand(r, &w->asker[i]);
+        if (a.region == NOWHERE)
+            continue;
+        r->sent[a.region] += demand(r, &w->asker[i]);
+        r->sent_of[a.region][w->asker[i].class] += demand(r, &w->asker[i]);
     }
     r->decided = false;
 }
 
 /* A region is driven over its capacity by steering where its own clients alone would not be too many and
- * all that there is could be carried. */
-static bool could_carry(const struct run *r, int region, const struct room *room)
+ * all that there is could be carried. Where a region has no part in that (it does not work): all but
+ * those who have no room anywhere else. */
+static bool could_carry(const struct run *r, int region, const struct room *room,
+                        const double *of_class)
 {
-    return r->home[region] <= r->w->region[region].capacity && room->carries[region];
+    double stuck = 0;
+    for (int c = 0; !room->open[region] && c < r->w->classes; c++)
+        stuck += room->stuck[c] ? of_class[c] : 0;
+    double capacity = r->w->region[region].capacity;
+    return r->home[region] <= capacity && room->carries[region] && stuck <= capacity;
 }
 
 /* A rule could have prevented it where more are sent there than the region can carry, though those
@@ -68,12 +78,13 @@ static bool could_carry(const struct run *r, int region, const struct room *room
  * long as clients hold the answers of that time. */
 static void judge_sent(struct run *r, int region)
 {
-    if (r->sent[region] <= r->w->region[region].capacity || !could_carry(r, region, &r->steady) ||
+    if (r->sent[region] <= r->w->region[region].capacity ||
+        !could_carry(r, region, &r->steady, r->sent_of[region]) ||
         r->now - r->steady.since_s < NEWS_S)
         return;
     r->sent_s[OVER_SENT][region] = r->now;
     room_find_open(r);
-    if (could_carry(r, region, &r->open))
+    if (could_carry(r, region, &r->open, r->sent_of[region]))
         r->sent_s[OVER_OPEN][region] = r->now;
 }
 
@@ -86,12 +97,26 @@ static void count_over(struct run *r, int region, enum over_kind kind, double fa
     r->counted[kind][region] = true;
 }
 
-static void judge_load(struct run *r, int region)
+/* What could have been prevented begins with what is in force of each region. */
+static void say_over(struct run *r, int region, enum over_kind kind)
 {
     static const char *const said[OVER_KINDS] = {"", ", preventable",
                                                  ", preventable, room is open"};
+    double capacity = r->w->region[region].capacity;
+    bool begins = kind > OVER_ANY && r->now - r->said_s[region] > SAY_AGAIN_S;
+    if (kind > OVER_ANY)
+        r->said_s[region] = r->now;
+    if (begins || r->now % 10 == 0)
+        printf("%5d r%-3d over %.2f, sent %.2f%s\n", r->now, region, r->load[region] / capacity,
+               r->sent[region] / capacity, said[kind]);
+    if (begins)
+        meridian_say_regions(r);
+}
+
+static void judge_load(struct run *r, int region)
+{
     double load = r->load[region], capacity = r->w->region[region].capacity;
-    if (load <= capacity || !could_carry(r, region, &r->room))
+    if (load <= capacity || !could_carry(r, region, &r->room, r->load_of[region]))
         return;
     enum over_kind last = OVER_ANY;
     for (enum over_kind k = OVER_SENT; k < OVER_KINDS; k++)
@@ -99,11 +124,12 @@ static void judge_load(struct run *r, int region)
             last = k;
     for (enum over_kind k = OVER_ANY; k <= last; k++)
         count_over(r, region, k, load - capacity);
+    if (last >= OVER_SENT)
+        r->sent_by[r->fault]++;
     if (load / capacity > r->sums.over_peak)
         r->sums.over_peak = load / capacity;
-    if (meridian_log && r->now % 10 == 0)
-        printf("%5d r%-3d over %.2f, sent %.2f%s\n", r->now, region, load / capacity,
-               r->sent[region] / capacity, said[last]);
+    if (meridian_log)
+        say_over(r, region, last);
 }
 
 static void spread_load(struct run *r)
@@ -111,11 +137,14 @@ static void spread_load(struct run *r)
     const struct world *w = r->w;
     memset(r->load, 0, sizeof r->load);
     memset(r->home, 0, sizeof r->home);
+    memset(r->load_of, 0, sizeof r->load_of);
     for (int i = 0; i < w->askers; i++) {
         double d = demand(r, &w->asker[i]);
         r->home[w->class[w->asker[i].class].home] += d;
-        if (r->cached[i].region != NOWHERE)
-            r->load[r->cached[i].region] += d;
+        if (r->cached[i].region == NOWHERE)
+            continue;
+        r->load[r->cached[i].region] += d;
+        r->load_of[r->cached[i].region][w->asker[i].class] += d;
     }
     if (r->decided || r->room.since_s == r->now)
         spread_sent(r);
@@ -127,14 +156,14 @@ static void spread_load(struct run *r)
     }
 }
 
-/* For the table by kind: what began last of all that goes on, or has ended in the last ten minutes. */
-static int blame(const struct run *r)
+/* What began last of all that goes on, or has ended in the last ten minutes; FAULTS_MAX: nothing. */
+static int last_fault(const struct run *r)
 {
-    int found = FAULT_KINDS, since = -1;
+    int found = FAULTS_MAX, since = -1;
     for (int i = 0; i < r->w->faults; i++) {
         const struct fault *f = &r->w->fault[i];
         if (f->from <= r->now && r->now < f->to + 600 && f->from > since) {
-            found = (int)f->kind;
+            found = i;
             since = f->from;
         }
     }
@@ -159,12 +188,13 @@ static void serve(struct run *r)
         failed += d * fails;
     }
     r->sums.failed += failed;
-    r->sums.failed_by[blame(r)] += failed;
+    r->sums.failed_by[r->fault < FAULTS_MAX ? r->w->fault[r->fault].kind : FAULT_KINDS] += failed;
 }
 
 void load_second(struct run *r)
 {
     fault_truth(r->w, r->now, &r->truth);
+    r->fault = last_fault(r);
     for (int i = 0; i < r->w->askers; i++)
         if (r->expires[i] <= r->now)
             ask(r, i);
@@ -185,7 +215,8 @@ void run_rule(const struct world *w, const struct rule *rule, struct run *r)
     for (int i = 0; i < w->askers; i++)
         r->expires[i] = -1;
     for (int i = 0; i < w->regions; i++)
-        r->fails_s[i] = r->sent_s[OVER_SENT][i] = r->sent_s[OVER_OPEN][i] = -w->end_s;
+        r->fails_s[i] = r->sent_s[OVER_SENT][i] = r->sent_s[OVER_OPEN][i] = r->said_s[i] =
+            -w->end_s;
     r->state = rule->open(r);
     for (r->now = 0; r->now < w->end_s && !r->failure[0]; r->now++) {
         load_second(r);

@@ -206,7 +206,7 @@ struct meridian *meridian_open(const struct world *w)
     m->config = signal_config_create(m->s);
     CHECK(m->config);
     CHECK(health_create(signal_config_engine(m->config), mono_ms(0), wall_ms(0), &m->h) == ERR_OK);
-    signal_board_write(m->h, m->s);
+    (void)signal_board_follow(m->h, m->s);
     m->capacity = signal_capacity_create(m->s, NULL);
     CHECK(m->capacity);
     rng_seed(&m->rng, 1);
@@ -232,7 +232,7 @@ struct answer meridian_ask(struct meridian *m, const struct world *w, int asker)
 {
     const struct snapshot_view *view = snapshot_view_of(m->s, 0);
     const struct snapshot_row *row = &view->rows[m->client[asker].class];
-    struct steer_client client = {.network = m->client[asker].network,
+    struct steer_client client = {.ip = &m->client[asker].looked_up,
                                   .network_len = m->client[asker].network_len,
                                   .rng = &m->rng,
                                   .allowed = row->fence,
@@ -393,4 +393,43 @@ const struct rule rule_meridian = {.name = "Meridian",
 uint32_t meridian_admits(const struct meridian *m, int region)
 {
     return atomic_load_explicit(&m->s->steer.board.spill[region], memory_order_relaxed);
+}
+
+bool meridian_eased(const struct meridian *m)
+{
+    return atomic_load_explicit(&m->s->steer.board.spill[STEER_REGIONS_MAX], memory_order_relaxed) &
+           STEER_SPILL_EASED;
+}
+
+double meridian_eased_part(const struct meridian *m, const struct world *w, int region, bool fenced)
+{
+    uint32_t most = 0, avail;
+    (void)w;
+    if (!meridian_eased(m))
+        return 0;
+    for (uint32_t e = 0; e < m->s->endpoints_n; e++)
+        if (m->region_of[e] == region) {
+            avail = steer_effective_eased(&m->s->steer, 0, e);
+            most = avail > most ? avail : most;
+        }
+    return avail_to_double(most) * steer_admission(&m->s->steer.board, (uint32_t)region, fenced) /
+           STEER_ADMIT_FULL;
+}
+
+void meridian_say_regions(const struct run *r)
+{
+    struct meridian *m = r->state;
+    for (int i = 0; i < r->w->regions; i++) {
+        uint32_t avail;
+        struct signal_capacity_view v;
+        bool plain = meridian_region_avail(m, r->w, i, &avail);
+        double c = r->w->region[i].capacity;
+        signal_capacity_show(m->capacity, (uint32_t)i, &v);
+        printf(
+            "          r%-3d avail %.2f%s admits %.2f %.2f | home %.2f believed %.2f | load %.2f "
+            "sent %.2f expected %.2f level %.2f%s\n",
+            i, avail_to_double(avail), plain ? " " : "*", v.admits[0], v.admits[1], r->home[i] / c,
+            v.demand / c, r->load[i] / c, r->sent[i] / c, v.expected / c, v.level,
+            r->works[i] ? "" : " (does not work)");
+    }
 }

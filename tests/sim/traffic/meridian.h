@@ -39,5 +39,11 @@ bool meridian_region_avail(const struct meridian *m, const struct world *w, int 
                            uint32_t *avail);
 /* What a region admits of guests: its word on the board. */
 uint32_t meridian_admits(const struct meridian *m, int region);
+/* The part of its own clients that a region has as guests, where it is below 1 and guests are eased. */
+double meridian_eased_part(const struct meridian *m, const struct world *w, int region,
+                           bool fenced);
+bool meridian_eased(const struct meridian *m); /* those below 1 take guests, too */
+/* What is in force of each region, for --show. */
+void meridian_say_regions(const struct run *r);
 /* A person's word, for the movement test: the region keeps this share. */
 void meridian_drain(struct meridian *m, const struct world *w, int region, uint32_t keep, int now);

@@ -58,6 +58,12 @@ static void find(const struct run *r, const double *keep, const bool *open, doub
     fill_solve(&world, &result);
     for (int i = 0; i < w->regions; i++)
         out->carries[i] = result.level[i] <= 1;
+    memcpy(out->open, open, sizeof out->open);
+    for (int c = 0; c < w->classes; c++) {
+        out->stuck[c] = true;
+        for (int i = 0; i < w->class[c].order_n; i++)
+            out->stuck[c] &= !open[w->class[c].order[i]] || !out->carries[w->class[c].order[i]];
+    }
 }
 
 void room_find(struct run *r)

@@ -8,12 +8,18 @@
 #define RULES_MAX 10
 #define OF_BEST 0.5    /* requests failed, of the best peer's */
 #define OF_LARGEST 0.1 /* changes of answers, of the peer's that moves most */
-#define OVER_MOST 3e-4 /* requests that were too many for a region by steering, of all */
-#define SENT_MOST 1e-4 /* the part of it that the rule could have prevented */
-#define OPEN_MOST 2e-5 /* with room where it sends others */
+#define OVER_MOST 2e-4 /* requests that were too many for a region by steering, of all */
+#define SENT_MOST 2e-5 /* the part of it that the rule could have prevented */
+#define OPEN_MOST 5e-6 /* with room where it sends others */
+
+struct beside {       /* faults under which a rule drives regions over capacity, preventably */
+    int faults, ours; /* and Meridian under the same one, in the same world */
+    double s, ours_s;
+};
 
 struct table {
     struct sums of[RULES_MAX];
+    struct beside beside[RULES_MAX];
     int rules, bad;
     double networks;
 };
@@ -38,9 +44,23 @@ static void add(struct sums *to, const struct sums *s)
     to->flips += s->flips;
 }
 
+/* Each world's, Meridian's first. */
+static void set_beside(struct beside *b, const struct run *r, const double *ours)
+{
+    for (int f = 0; f <= FAULTS_MAX; f++) {
+        if (r->sent_by[f] <= 0)
+            continue;
+        b->faults++;
+        b->s += r->sent_by[f];
+        b->ours += ours[f] > 0;
+        b->ours_s += ours[f];
+    }
+}
+
 static bool measure(struct table *t, uint64_t first, int seeds)
 {
     static struct world w;
+    double ours[FAULTS_MAX + 1];
     struct run *r = malloc(sizeof *r);
     if (!r)
         return false;
@@ -55,6 +75,9 @@ static bool measure(struct table *t, uint64_t first, int seeds)
                 t->bad++;
             }
             add(&t->of[k], &r->sums);
+            if (k == 0)
+                memcpy(ours, r->sent_by, sizeof ours);
+            set_beside(&t->beside[k], r, ours);
         }
     }
     free(r);
@@ -103,12 +126,53 @@ static void print_kinds(const struct table *t)
     }
 }
 
+static void print_beside(const struct table *t)
+{
+    const struct sums *us = &t->of[0];
+    printf("\n| beside Meridian | faults under which it drives regions over capacity, preventably: "
+           "number, minutes | and Meridian under the same | its changes of a network's answer, of "
+           "theirs | requests failed, of theirs |\n| --- | --- | --- | --- | --- |\n");
+    for (int k = 1; k < t->rules; k++) {
+        const struct sums *s = &t->of[k];
+        const struct beside *b = &t->beside[k];
+        printf("| %s | %d, %.0f | %d, %.1f | %.3f | %.3f |\n", rule_at(k)->name, b->faults,
+               b->s / 60, b->ours, b->ours_s / 60, us->flips / s->flips, us->failed / s->failed);
+    }
+}
+
+int table_alone(uint64_t first, int seeds)
+{
+    static struct world w;
+    struct table t = {.rules = 1};
+    struct run *r = malloc(sizeof *r);
+    if (!r)
+        return 2;
+    for (int i = 0; i < seeds; i++) {
+        world_draw(&w, first + (uint64_t)i);
+        run_rule(&w, &rule_meridian, r);
+        printf("%llu: ", (unsigned long long)w.seed);
+        for (enum over_kind k = OVER_ANY; k < OVER_KINDS; k++)
+            printf(" %llu/%.0fs/%.4f%%", (unsigned long long)r->sums.over[k].regions,
+                   r->sums.over[k].s, 100 * r->sums.over[k].failed / r->sums.requests);
+        printf(" failed %.3f%% flips %.2f %s\n", 100 * r->sums.failed / r->sums.requests,
+               r->sums.flips / w.networks, r->failure);
+        fflush(stdout);
+        t.networks += w.networks;
+        t.bad += r->failure[0] != 0;
+        add(&t.of[0], &r->sums);
+    }
+    free(r);
+    print_rules(&t);
+    return t.bad != 0;
+}
+
 int table_print(uint64_t first, int seeds)
 {
     struct table t = {.bad = 0};
     if (!measure(&t, first, seeds))
         return 2;
     print_rules(&t);
+    print_beside(&t);
     print_kinds(&t);
     return t.bad != 0;
 }

@@ -140,6 +140,8 @@ struct sums {
 
 struct room {                  /* what could be carried at best */
     bool carries[REGIONS_MAX]; /* what would come to it at best is not too much */
+    bool open[REGIONS_MAX];    /* it is one that could carry */
+    bool stuck[CLASSES_MAX];   /* whichever of those it goes to has too much */
     uint64_t state;            /* of the world, for which that was found */
     int since_s;               /* when it became so */
 };
@@ -163,7 +165,11 @@ struct run { /* one rule in one world */
     int fails_s[REGIONS_MAX]; /* when it last did not work */
     bool decided;             /* the rule's answers may be others than in the second before */
     double sent[REGIONS_MAX]; /* the load, if everybody asked now */
+    double load_of[REGIONS_MAX][CLASSES_MAX], sent_of[REGIONS_MAX][CLASSES_MAX]; /* of each class */
     int sent_s[OVER_KINDS][REGIONS_MAX]; /* when last too many were sent there */
+    int said_s[REGIONS_MAX];             /* for --show */
+    int fault;                           /* what began last; FAULTS_MAX: nothing */
+    double sent_by[FAULTS_MAX + 1];      /* seconds of OVER_SENT, by it */
     struct reported reported[REGIONS_MAX];
     struct sums sums;
     uint64_t digest;
@@ -203,4 +209,5 @@ extern const int rules_of_peers_n;
 void check_second(struct run *r); /* of Meridian, when r->checked */
 int movement_test(uint64_t first, int worlds);
 int table_print(uint64_t first, int seeds);
+int table_alone(uint64_t first, int seeds);
 int table_marks(uint64_t first, int seeds);

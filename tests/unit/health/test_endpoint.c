@@ -57,6 +57,26 @@ static void exactly_fall_failures_take_it_out_and_one_less_does_not(void **state
     assert_said(&w, "fall|availability 1.00 -> 0.00 rule=fall cause=\"no endpoint up\"");
 }
 
+static void it_has_failed_since_its_first_failed_probe_was_sent(void **state)
+{
+    (void)state;
+    world_rounds(&w, 2, 5000);
+    int64_t first_ms = w.now;
+    world_fail(&w, 0);
+    world_advance(&w, 1000);
+    world_ok(&w, 1);
+    world_fail(&w, 0);
+    assert_true(health_failing_since_ms(w.h, 0) == INT64_MIN); /* it is up yet */
+    world_advance(&w, 1000);
+    world_fail(&w, 0);
+    assert_int_equal(health_failing_since_ms(w.h, 0), first_ms);
+    world_advance(&w, 5000);
+    world_fail(&w, 0);
+    assert_int_equal(health_failing_since_ms(w.h, 0), first_ms);
+    world_ok(&w, 0);
+    assert_true(health_failing_since_ms(w.h, 0) == INT64_MIN); /* it is down, and answers */
+}
+
 static void a_success_between_begins_the_count_anew(void **state)
 {
     (void)state;
@@ -256,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_unknown_endpoint_serves_as_up),
         T(unknown_becomes_up_by_rise_successes),
+        T(it_has_failed_since_its_first_failed_probe_was_sent),
         T(exactly_fall_failures_take_it_out_and_one_less_does_not),
         T(a_success_between_begins_the_count_anew),
         T(the_first_failure_asks_for_a_confirmation_at_a_fifth_of_the_interval),

@@ -57,6 +57,34 @@ static void each_return_within_ten_minutes_doubles_the_hold(void **state)
     world_end(&w);
 }
 
+/* What works and is only damped, or ramps: as soon as the hold itself is over. */
+static void it_is_known_what_only_waits(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    for (int i = 0; i < 3; i++) {
+        fall_and_answer(&w);
+        if (i < 2) {
+            time_out_ms(&w);
+            world_advance(&w, 60000);
+        }
+    }
+    world_advance(&w, 25000); /* of a hold of 2 m; without damping 30 s */
+    assert_false(health_waits(w.h, 0, 0, 10000) || health_waits(w.h, 1, 0, 10000));
+    world_advance(&w, 10000);
+    assert_true(health_waits(w.h, 0, 0, 10000) && health_waits(w.h, 1, 0, 10000));
+    assert_false(health_waits(w.h, 0, 0, 60000)); /* not good for so long */
+    assert_false(health_waits(w.h, 2, 0, 10000)); /* the region is at 1 */
+    world_fall(&w, 0, 1);
+    assert_false(health_waits(w.h, 0, 0, 10000) || health_waits(w.h, 1, 0, 10000));
+    answers_again(&w);
+    world_advance(&w, 600000);
+    assert_avail(world_avail_site(&w, 0), 1);
+    assert_false(health_waits(w.h, 0, 0, 10000) || health_waits(w.h, 1, 0, 10000));
+    world_end(&w);
+}
+
 static void the_log_says_the_hold_and_the_falls_in_a_row(void **state)
 {
     (void)state;
@@ -318,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_return_within_ten_minutes_doubles_the_hold),
+        cmocka_unit_test(it_is_known_what_only_waits),
         cmocka_unit_test(the_log_says_the_hold_and_the_falls_in_a_row),
         cmocka_unit_test(a_fall_in_the_middle_of_a_return_counts),
         cmocka_unit_test(ten_quiet_minutes_forget_the_falls),

@@ -449,6 +449,7 @@ static void everything_goes_over_to_a_new_configuration(void **state)
         w.h, &(struct health_report){.region = 0, .site = 0, .endpoint = HEALTH_NONE}, 0, &v));
     assert_string_equal(v.source, "haproxy");
     assert_int_equal(v.samples, 1000);
+    assert_true(v.last_samples == 1000 && v.last_failures == 300);
     assert_true(v.fresh);
     end();
 }

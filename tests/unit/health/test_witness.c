@@ -108,6 +108,30 @@ static void when_all_fail_nothing_moves_and_the_log_says_isolated_once(void **st
     assert_string_equal(v.why, "isolated: 10 failures in a row: timeout after 2000 ms");
 }
 
+/* Each is asked to be the others' witness, fails within milliseconds, and asks them in turn. */
+static void those_that_fail_do_not_chase_each_other(void **state)
+{
+    (void)state;
+    uint32_t taken[3] = {0}, probes[3] = {0};
+    for (uint32_t e = 0; e < 3; e++)
+        world_ok(&w, e);
+    for (uint32_t e = 0; e < 3; e++)
+        world_fail(&w, e);
+    for (int step = 0; step < 500; step++) {
+        world_advance(&w, 5);
+        for (uint32_t e = 0; e < 3; e++)
+            if (w.asked[e] > taken[e] && w.asked_at[e] <= w.now) {
+                taken[e] = w.asked[e];
+                probes[e]++;
+                world_fail(&w, e);
+            }
+    }
+    for (uint32_t e = 0; e < 3;
+         e++) /* 2.5 s: one of its own each second, one for the others each half */
+        assert_in_range(probes[e], 2, 10);
+    assert_not_said(&w, "-> down");
+}
+
 static void
 isolation_ends_with_the_first_answer_and_nothing_falls_unless_it_fails_again(void **state)
 {
@@ -319,6 +343,7 @@ int main(void)
         T(the_fall_happens_as_soon_as_a_witness_answers),
         T(another_endpoint_of_the_same_region_is_no_witness),
         T(when_all_fail_nothing_moves_and_the_log_says_isolated_once),
+        T(those_that_fail_do_not_chase_each_other),
         T(isolation_ends_with_the_first_answer_and_nothing_falls_unless_it_fails_again),
         T(a_second_episode_is_logged_again),
         T(witnesses_that_never_answer_at_all_mean_isolated_after_the_timeout),

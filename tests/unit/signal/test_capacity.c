@@ -26,8 +26,10 @@ struct loop {
     uint32_t moves[CLIENTS];
     double demand[CLIENTS], load[REGIONS], size[REGIONS];
     bool down[REGIONS], silent;
+    uint32_t unreached; /* by the prober; REGIONS: all are */
     double
         heavy; /* those who come to the last region ask for so many times what is reckoned; 0: 1 */
+    double lumps; /* and for so much of its capacity more than that */
     uint32_t steps;
     char said[8000];
 };
@@ -43,7 +45,7 @@ static void append(char **at, const char *fmt, ...)
     va_end(ap);
 }
 
-static bool last_is_nobodys_home;
+static bool last_is_nobodys_home, last_is_small, probed;
 
 /* Eight blocks of client networks, each with an order of its own. */
 static void begin(struct loop *x, struct rng *rng, double asked)
@@ -51,9 +53,14 @@ static void begin(struct loop *x, struct rng *rng, double asked)
     static char json[6000];
     char *at = json;
     memset(x, 0, sizeof *x);
-    append(&at, "{'settings':{'hold':'30s'}," LAB_ZONE "'regions':[");
+    x->unreached = REGIONS;
+    append(&at, "{'settings':{'hold':'30s'}," LAB_ZONE "%s'regions':[",
+           probed ? "'probes':[{'name':'p','type':'tcp','interval':'5s','timeout':'2s','port':80}],"
+                  : "");
     for (uint32_t r = 0; r < REGIONS; r++) {
         x->size[r] = 500 + rng_below(rng, 1500);
+        if (r == REGIONS - 1 && last_is_small)
+            x->size[r] = 100;
         append(&at, "%s{'name':'%s','capacity':%.0f}", r ? "," : "", names[r], x->size[r]);
     }
     append(&at, "],'maps':[{'name':'m','rules':[");
@@ -82,7 +89,8 @@ static void begin(struct loop *x, struct rng *rng, double asked)
                names[order[2]], names[order[3]], block == 7 ? "" : ",");
     }
     append(&at,
-           "]}],'services':[{'name':'w.g.test','policy':'geo','map':'m','ttl':20,'endpoints':[");
+           "]}],'services':[{'name':'w.g.test','policy':'geo','map':'m','ttl':20,%s'endpoints':[",
+           probed ? "'probe':'p'," : "");
     for (uint32_t r = 0; r < REGIONS; r++)
         append(&at, "%s{'region':'%s','address':'192.0.2.%u'}", r ? "," : "", names[r], r + 1);
     append(&at, "]}]}");
@@ -93,7 +101,7 @@ static void begin(struct loop *x, struct rng *rng, double asked)
           health_create(signal_config_engine(x->config), x->now_ms, 1, &x->h) == ERR_OK);
     x->capacity = signal_capacity_create(x->lab.s, NULL);
     CHECK(x->capacity);
-    signal_board_write(x->h, x->lab.s);
+    (void)signal_board_follow(x->h, x->lab.s);
     for (uint32_t i = 0; i < CLIENTS; i++) {
         struct ip_prefix net = lab_client(i);
         x->at[i] = (uint8_t)lab_region_of(&x->lab, lab_pick_net(&x->lab, "w.g.test", &net, 1));
@@ -149,8 +157,34 @@ static void take(struct loop *x, uint32_t region, enum health_override word)
     settle(x);
 }
 
+/* A person keeps a part of its clients there. */
+static void drain(struct loop *x, uint32_t region, double part)
+{
+    struct health_order o = {
+        .state = HEALTH_DRAIN, .to = avail_from_double(part), .author = "test", .reason = "test"};
+    health_order_region(x->h, region, &o, x->now_ms, 1);
+}
+
+/* One probe of each region. */
+static void probe(struct loop *x)
+{
+    x->now_ms += 1000;
+    for (uint32_t e = 0; probed && e < x->lab.s->endpoints_n; e++) {
+        uint32_t r = x->lab.s->board_site_region[snapshot_board_site(x->lab.s, 0, e)];
+        struct health_sample s = {.endpoint = e,
+                                  .ok = r != x->unreached,
+                                  .started_ms = x->now_ms,
+                                  .now_ms = x->now_ms,
+                                  .wall_ms = 1};
+        health_sample(x->h, &s);
+    }
+    settle(x);
+}
+
 static void step(struct loop *x)
 {
+    probe(x);
+    x->now_ms -= 1000;
     x->now_ms += STEP_MS;
     x->steps++;
     health_advance(x->h, x->now_ms, 1);
@@ -167,11 +201,13 @@ static void step(struct loop *x)
         x->load[x->at[i]] +=
             x->demand[i] * (x->at[i] == REGIONS - 1 && x->heavy > 0 ? x->heavy : 1);
     }
+    x->load[REGIONS - 1] += x->lumps * x->size[REGIONS - 1];
     for (uint32_t r = 0; r < REGIONS && !x->silent; r++) {
         struct health_report report = {.region = r,
                                        .site = HEALTH_NONE,
                                        .endpoint = HEALTH_NONE,
                                        .source = "lb",
+                                       .ok = probed ? (uint64_t)x->load[r] : 0,
                                        .has_load = true,
                                        .utilisation = x->load[r] / x->size[r],
                                        .now_ms = x->now_ms,
@@ -296,6 +332,93 @@ static void heavy_guests_are_found_where_nobody_is_at_home(void **state)
     last_is_nobodys_home = false;
 }
 
+/* A world whose clients are weighed as they are, once all regions have reported. */
+static void begin_settled(struct loop *x, struct rng *rng, double load)
+{
+    begin(x, rng, load);
+    weigh(x);
+    for (int k = 0; k < 6; k++)
+        step(x);
+}
+
+/* A resolver in a small region that is more than guests are ever believed to ask for: fewer are admitted
+ * until it has to go. */
+static void guests_who_were_too_many_are_refused(void **state)
+{
+    (void)state;
+    struct rng rng;
+    struct signal_capacity_view was, is;
+    int too_many = 0;
+    rng_seed(&rng, lab_seed());
+    last_is_nobodys_home = last_is_small = true;
+    for (int i = 0; i < WORLDS; i++) {
+        static struct loop x;
+        begin_settled(&x, &rng, 0.4);
+        take(&x, rng_below(&rng, REGIONS - 1), HEALTH_DOWN);
+        for (int k = 0; k < 6; k++)
+            step(&x);
+        signal_capacity_show(x.capacity, REGIONS - 1, &was);
+        x.lumps = 1.2;
+        for (int k = 0; k < 30; k++)
+            step(&x);
+        signal_capacity_show(x.capacity, REGIONS - 1, &is);
+        too_many += was.admits[0] < 1;
+        if (was.admits[0] < 1 && is.admits[0] > 0.1 * was.admits[0])
+            fail_msg("world %d: admits %.3f, before %.3f\n%s", i, is.admits[0], was.admits[0],
+                     x.said);
+        end(&x);
+    }
+    last_is_nobodys_home = last_is_small = false;
+    assert_true(too_many > 0);
+}
+
+/* With the first report: those whom the region sends away for it have to be placed. */
+static void a_crowd_that_is_too_much_is_believed_at_once(void **state)
+{
+    (void)state;
+    struct rng rng;
+    struct signal_capacity_view v;
+    rng_seed(&rng, lab_seed());
+    for (int i = 0; i < WORLDS; i++) {
+        static struct loop x;
+        begin_settled(&x, &rng, 0.5);
+        for (uint32_t k = 0; k < CLIENTS; k++)
+            x.demand[k] *= x.at[k] == 0 ? 3 : 1;
+        step(&x);
+        signal_capacity_show(x.capacity, 0, &v);
+        assert_near(v.demand / x.size[0], 1.5, 0.05);
+        end(&x);
+    }
+}
+
+/* One lump of them would be too much: it is filled less, as long as others have room. */
+static void a_small_region_leaves_room_for_lumps_of_guests(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int less = 0, even = 0;
+    rng_seed(&rng, lab_seed());
+    last_is_small = true;
+    for (int i = 0; i < 2 * WORLDS; i++) {
+        static struct loop x;
+        struct signal_capacity_view v;
+        double level = 1;
+        begin_settled(&x, &rng, i % 2 ? 0.4 : 0.75);
+        take(&x, rng_below(&rng, REGIONS - 1), HEALTH_DOWN);
+        for (uint32_t r = 0; r < REGIONS; r++) {
+            signal_capacity_show(x.capacity, r, &v);
+            level = fmax(level, v.level);
+        }
+        if (level < 1.01 && v.expected > 0.72 * v.capacity)
+            fail_msg("world %d: %.1f of %.0f are expected\n%s", i, v.expected, v.capacity, x.said);
+        less += level < 1.01;
+        even += level > 1.15 && v.expected > 0.85 * v.capacity;
+        end(&x);
+    }
+    last_is_small = false;
+    assert_true(less > 0 && even > 0);
+}
+
 static void overload_of_all_is_spread_evenly_and_topples_none(void **state)
 {
     (void)state;
@@ -304,10 +427,7 @@ static void overload_of_all_is_spread_evenly_and_topples_none(void **state)
     int overloaded = 0;
     for (int i = 0; i < WORLDS; i++) {
         static struct loop x;
-        begin(&x, &rng, 0.78);
-        weigh(&x);
-        for (int k = 0; k < 6; k++)
-            step(&x);
+        begin_settled(&x, &rng, 0.78);
         take(&x, rng_below(&rng, REGIONS), HEALTH_DOWN);
         double even = asked(&x) / still_there(&x), low = 10, high = 0;
         overloaded += even > 0.92;
@@ -327,6 +447,105 @@ static void overload_of_all_is_spread_evenly_and_topples_none(void **state)
         end(&x);
     }
     assert_true(overloaded > WORLDS / 3);
+}
+
+/* One is down, and what is left of another one takes guests as well, of those who pass by. */
+static void in_an_overload_what_is_below_1_takes_guests(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int helped = 0;
+    rng_seed(&rng, lab_seed());
+    for (int i = 0; i < WORLDS; i++) {
+        static struct loop x;
+        begin_settled(&x, &rng, 0.7);
+        double own = 0;
+        for (uint32_t k = 0; k < CLIENTS; k++)
+            own += x.at[k] == 0 ? x.demand[k] : 0;
+        drain(&x, 0, 0.7);
+        take(&x, 1, HEALTH_DOWN);
+        for (int k = 0; k < 40; k++)
+            step(&x);
+        helped += x.load[0] > 0.8 * own;
+        take(&x, 1, HEALTH_AUTO);
+        for (int k = 0; k < 30; k++)
+            step(&x);
+        assert_near(x.load[0] / own, 0.7, 0.05); /* and nobody any more */
+        end(&x);
+    }
+    assert_true(helped >= WORLDS / 3);
+}
+
+/* All probes of a region fail, and what is reported of it: good, or nothing. How much of its own clients
+ * it has, at least, from the first report on until it has returned. */
+static double unreached(struct loop *x, bool reported)
+{
+    double own = x->load[0], least = 1;
+    x->unreached = 0;
+    x->down[0] = !reported;
+    for (int k = 0; k < 3; k++)
+        probe(x);
+    for (int k = 0; k < 40; k++) {
+        if (k == 20)
+            x->unreached = REGIONS;
+        step(x);
+        if (k > 1 && (k < 20 || reported))
+            least = fmin(least, x->load[0] / own);
+    }
+    return least;
+}
+
+static void in_an_overload_a_region_that_is_contested_keeps_its_clients(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int kept = 0, full = 0;
+    rng_seed(&rng, lab_seed());
+    probed = true;
+    for (int i = 0; i < WORLDS; i++) {
+        static struct loop x;
+        begin_settled(&x, &rng, 0.75);
+        bool over = asked(&x) > still_there(&x) - x.size[0];
+        double least = unreached(&x, true);
+        full += over;
+        kept += over && least > 0.75;
+        assert_near(unreached(&x, false), 0, 1e-9); /* of a dead one nothing is reported */
+        end(&x);
+    }
+    probed = false;
+    assert_true(full >= WORLDS / 3);
+    assert_int_equal(kept, full);
+}
+
+/* How much of its own clients region 0 has, drained to 0.3 while another one is down. */
+static double drained(struct loop *x, struct rng *rng, bool contested)
+{
+    begin_settled(x, rng, 0.75);
+    double own = x->load[0];
+    take(x, 1, HEALTH_DOWN);
+    if (contested)
+        (void)unreached(x, true);
+    drain(x, 0, 0.3);
+    for (int k = 0; k < 40; k++)
+        step(x);
+    double part = x->load[0] / own;
+    end(x);
+    return part;
+}
+
+/* What was contested and has returned is a region like any other, though others are still too full. */
+static void what_was_contested_is_drained_as_said(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_seed(&rng, lab_seed());
+    probed = true;
+    for (int i = 0; i < WORLDS; i++) {
+        static struct loop x;
+        struct rng again = rng;
+        assert_near(drained(&x, &again, true), drained(&x, &rng, false), 0.03);
+    }
+    probed = false;
 }
 
 static void without_reports_it_is_the_plain_overflow(void **state)
@@ -383,7 +602,13 @@ int main(void)
         cmocka_unit_test(none_is_run_over_while_another_has_room),
         cmocka_unit_test(wrong_weights_are_set_right_by_what_is_reported),
         cmocka_unit_test(heavy_guests_are_found_where_nobody_is_at_home),
+        cmocka_unit_test(guests_who_were_too_many_are_refused),
+        cmocka_unit_test(a_crowd_that_is_too_much_is_believed_at_once),
+        cmocka_unit_test(a_small_region_leaves_room_for_lumps_of_guests),
         cmocka_unit_test(overload_of_all_is_spread_evenly_and_topples_none),
+        cmocka_unit_test(in_an_overload_what_is_below_1_takes_guests),
+        cmocka_unit_test(in_an_overload_a_region_that_is_contested_keeps_its_clients),
+        cmocka_unit_test(what_was_contested_is_drained_as_said),
         cmocka_unit_test(without_reports_it_is_the_plain_overflow),
         cmocka_unit_test(a_new_configuration_goes_on_refusing),
     };

@@ -238,6 +238,14 @@ int64_t health_due(const struct health *h);
 uint32_t health_endpoint_word(const struct health *h, uint32_t endpoint);
 uint32_t health_site_word(const struct health *h, uint32_t site);
 uint32_t health_region_word(const struct health *h, uint32_t region);
+/* Does it work, and only flap damping or its ramp keep it below 1? The hold itself is over, and evidence
+ * has been good for so long at least. level: as of struct health_change. */
+bool health_waits(const struct health *h, uint8_t level, uint32_t index, int64_t good_ms);
+/* Is a person's or a window's word on it in force? */
+bool health_ordered(const struct health *h, uint8_t level, uint32_t index);
+/* When the first of the failed probes was sent for which an endpoint is down; INT64_MIN: it is not down,
+ * or by something else. */
+int64_t health_failing_since_ms(const struct health *h, uint32_t endpoint);
 uint32_t health_service_ttl_s(const struct health *h,
                               uint32_t service); /* the one to answer with now */
 /* The largest that the configuration gives a service of the region, whatever moves. */
@@ -324,6 +332,8 @@ struct health_source_view { /* one reporter of a region, site or endpoint */
     uint32_t p50_us, p99_us;
     uint32_t want; /* the availability that it asks for */
     int64_t age_ms;
+    int64_t covered_ms;                   /* by the last report */
+    uint64_t last_samples, last_failures; /* in it */
 };
 /* The nth reporter of the place that a report names; false: no more. */
 bool health_source_show(const struct health *h, const struct health_report *place, uint32_t nth,

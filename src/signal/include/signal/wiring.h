@@ -33,7 +33,6 @@ const struct signal_dependency *signal_dependencies(const struct signal_config *
 const struct model_probe *signal_probe_of(const struct model *m, const struct model_service *svc,
                                           const struct model_endpoint *e);
 
-/* All words; before a snapshot is published. */
-void signal_board_write(const struct health *h, const struct snapshot *s);
-/* The words that changed since the last call. True when an availability was among them. */
+/* The words that changed since the last call; of an engine and a snapshot that are both new those that
+ * differ from what both begin with, all at 1. True when an availability was among them. */
 bool signal_board_follow(struct health *h, const struct snapshot *s);
