@@ -74,10 +74,15 @@ struct reader {
     struct diag *diag;
     struct shape shape;
     struct model_intern in;
-    bool edit;    /* fields of an edit: names stay */
-    bool changes; /* from config_diff: regions carry their order */
+    const char *folder; /* what relative paths are meant from; NULL: they stay */
+    bool edit;          /* fields of an edit: names stay */
+    bool changes;       /* from config_diff: regions carry their order */
 };
 void config__reader_init(struct reader *r, struct model *m, struct diag *diag);
+/* A path of len octets made whole, in the arena; NULL out of memory. */
+const char *config__path(struct reader *r, const char *path, size_t len);
+/* The same of each path of a list, between commas. */
+const char *config__paths(struct reader *r, const char *list);
 /* Sets what obj names; item starts as a default or as it was. Reports every error it finds. */
 enum err config__read_item(struct reader *r, const struct at *at, enum config_noun noun,
                            json_t *obj, void *item) WARN_UNUSED;

@@ -154,10 +154,12 @@ static bool rules_equal(const struct model_map *a, const struct model_map *b)
 }
 
 /* Is it the same service to the last pointer, as nearly all are after an edit? What validation derives
- * is made anew each time. */
+ * may have been made anew. */
 static bool service_untouched(const struct model_service *a, const struct model_service *b)
 {
     struct model_service x, y;
+    if (memcmp(a, b, sizeof x) == 0)
+        return true;
     memcpy(&x, a, sizeof x);
     memcpy(&y, b, sizeof y);
     x.parsed = y.parsed = NULL;

@@ -169,8 +169,24 @@ static enum err read_settings(struct reader *r, json_t *settings)
             continue;
         enum err e =
             s.key ? config__read_value(r, &here, &f[1], &slot[1], v, &s) : config__nomem(r->diag);
+        const struct model_setting_info *info = e ? NULL : model_setting_info(s.key);
+        if (info && (info->kind == SETTING_PATHS || info->kind == SETTING_PATH)) {
+            if (info->kind == SETTING_PATHS && r->folder && strchr(r->folder, ',') &&
+                s.value[0] != '/' && s.value[0])
+                e = diag_error(r->diag, ERR_INVALID, config__where(&here, where),
+                               "paths in a list cannot be meant from a folder with a comma in its "
+                               "name, %s: give them whole",
+                               r->folder);
+            else
+                s.value = info->kind == SETTING_PATH ? config__path(r, s.value, strlen(s.value))
+                                                     : config__paths(r, s.value);
+            if (!e && !s.value)
+                e = config__nomem(r->diag);
+        }
         if (!e)
             e = model_setting_check(s.key, s.value, config__where(&here, where), r->diag);
+        if (e == ERR_NOT_FOUND) /* by name: the document is wrong, nothing is missing */
+            e = ERR_INVALID;
         struct model_setting *item =
             e ? NULL : model_part_insert(r->m, PART_SETTINGS, r->m->settings_n);
         if (item)
@@ -326,11 +342,18 @@ static enum err read_document(struct importer *im, const char *text, size_t len,
 enum err config_import(struct model *m, const char *text, size_t len, int64_t *revision,
                        struct diag *diag)
 {
+    return config_import_from(m, text, len, NULL, revision, diag);
+}
+
+enum err config_import_from(struct model *m, const char *text, size_t len, const char *folder,
+                            int64_t *revision, struct diag *diag)
+{
     *revision = 0;
     struct importer *im = malloc(sizeof *im);
     if (!im)
         return config__nomem(diag);
     config__reader_init(&im->r, m, diag);
+    im->r.folder = folder;
     enum err e = read_document(im, text, len, revision);
     free(im);
     if (e)

@@ -196,7 +196,36 @@ static enum err read_text(struct reader *r, const struct at *at, const struct co
         return diag_error(r->diag, ERR_LIMIT, config__where(at, where),
                           "a text of %zu octets is too long: give at most %zu", strlen(s),
                           text_max(f));
-    return keep(r, arena_strdup(r->a, s), out);
+    return keep(r, f->kind == FIELD_PATH ? config__path(r, s, strlen(s)) : arena_strdup(r->a, s),
+                out);
+}
+
+const char *config__path(struct reader *r, const char *path, size_t len)
+{
+    if (!r->folder || len == 0 || *path == '/')
+        return arena_printf(r->a, "%.*s", (int)len, path);
+    for (; len > 2 && strncmp(path, "./", 2) == 0; len -= 2)
+        path += 2;
+    return arena_printf(r->a, "%s/%.*s", strcmp(r->folder, "/") == 0 ? "" : r->folder, (int)len,
+                        path);
+}
+
+const char *config__paths(struct reader *r, const char *list)
+{
+    const char *out = NULL;
+    for (const char *at = r->folder ? list : NULL; at;) {
+        at += strspn(at, " ");
+        size_t len = strcspn(at, ","), end = len;
+        while (end && at[end - 1] == ' ')
+            end--;
+        const char *path = config__path(r, at, end);
+        if (path)
+            out = out ? arena_printf(r->a, "%s,%s", out, path) : path;
+        if (!path || !out)
+            return NULL;
+        at = at[len] ? at + len + 1 : NULL;
+    }
+    return out ? out : list;
 }
 
 static enum err read_ref(struct reader *r, const struct at *at, const struct config_field *f,

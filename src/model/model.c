@@ -46,6 +46,16 @@ struct model *model_create(void)
     return &h->m;
 }
 
+struct arena *model_arena_more(struct model *m)
+{
+    struct held *h = model__held(m);
+    struct mem *mem = h->mems_n < MODEL_MEMS_MAX ? mem_create() : NULL;
+    if (!mem)
+        return NULL;
+    h->mems[h->mems_n++] = mem;
+    return mem->arena;
+}
+
 struct model *model_ref(struct model *m)
 {
     atomic_fetch_add_explicit(&model__held(m)->refs, 1, memory_order_relaxed);
@@ -71,17 +81,21 @@ void model_unref(struct model **m)
     free(h);
 }
 
+/* With room for a few more: what is cloned is edited, and an array that grows moves. */
+#define SPARE 16
+
 static bool arrays_copy(struct model *to, const struct model *from)
 {
     for (unsigned p = 0; p < PART_COUNT; p++) {
         uint32_t n = model_part_count(from, p);
         if (n == 0)
             continue;
-        void *items = malloc(n * model_part_size(p));
+        void *items = malloc((n + (size_t)SPARE) * model_part_size(p));
         if (!items)
             return false;
         memcpy(items, model_part_items(from, p), n * model_part_size(p));
         model_part_take(to, p, items, n);
+        model__held(to)->room[p] = n + SPARE;
     }
     return true;
 }
@@ -95,7 +109,8 @@ static size_t mems_bytes(const struct held *h)
 }
 
 /* Months of edits make a chain of clones: each leans on the arenas of the one before. When there
- * are many, or what they hold is mostly out of use, the clone copies instead and leans on nobody.
+ * are many, or what they hold is mostly out of use, the clone copies instead and leans on nobody. That is
+ * an edit that takes several times as long as others, for nothing lies where it did: a rare one.
  */
 static bool lean_or_copy(struct held *to, const struct held *from)
 {

@@ -12,7 +12,7 @@ struct mem {
     atomic_uint refs;
 };
 
-#define MODEL_MEMS_MAX 32 /* arenas that a model may lean on before a clone copies */
+#define MODEL_MEMS_MAX 1024 /* arenas that a model may lean on before a clone copies */
 
 struct held {
     struct model m; /* first, so that a model is its held */

@@ -57,7 +57,7 @@ void nearest_offer(struct nearest *n, const char *name)
     if (n->len > NEAREST_WORD_MAX || len > NEAREST_WORD_MAX || gap >= n->distance || !n->len)
         return;
     unsigned d = distance(n->word, n->len, name, len);
-    if (d < n->distance) {
+    if (d < n->distance && d < (len > n->len ? len : n->len)) {
         n->distance = d;
         n->best = name;
     }

@@ -255,18 +255,27 @@ static bool take(const char **at, const char *of, const char *ends, char *out, s
     return true;
 }
 
+static const char token_name[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+bool model_token_name_valid(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < sizeof((struct model_token *)NULL)->name &&
+           strspn(name, token_name) == len;
+}
+
 bool model_tokens_parse(const char *text, struct model_token out[MODEL_TOKENS_MAX], size_t *n)
 {
-    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     const char *at = text;
     for (*n = 0; *at; (*n)++) {
         struct model_token *t = &out[*n];
         if (*n == MODEL_TOKENS_MAX || (*n && *at++ != ','))
             return false;
         memset(t, 0, sizeof *t);
-        if (!take(&at, name, "@:", t->name, sizeof t->name))
+        if (!take(&at, token_name, "@:", t->name, sizeof t->name))
             return false;
-        if (*at == '@' && (at++, !take(&at, name, ":", t->region, sizeof t->region)))
+        if (*at == '@' && (at++, !take(&at, token_name, ":", t->region, sizeof t->region)))
             return false;
         if (at++, !take(&at, "0123456789abcdef", ",", t->hash, sizeof t->hash))
             return false;

@@ -283,6 +283,11 @@ enum err model_validate(struct model *m, struct diag *diag)
     return validate(&v);
 }
 
+bool model_valid(const struct model *m)
+{
+    return ((const struct held *)(const void *)m)->valid;
+}
+
 /* To the last pointer: a clone shares its strings. */
 static bool part_untouched(const struct model *a, const struct model *b, enum model_part part)
 {
@@ -293,7 +298,7 @@ static bool part_untouched(const struct model *a, const struct model *b, enum mo
 
 enum err model_validate_edit(struct model *m, const struct model *head, struct diag *diag)
 {
-    bool same = ((const struct held *)(const void *)head)->valid;
+    bool same = model_valid(head);
     for (unsigned p = 0; same && p < PART_COUNT; p++)
         same = p == PART_SERVICES || part_untouched(m, head, p);
     struct validation v = {.m = m, .like = same ? head : NULL, .diag = diag};

@@ -107,6 +107,25 @@ static void a_long_chain_of_clones_is_compacted(void **state)
     model_unref(&m);
 }
 
+/* The edits of a day of a large configuration do not copy it. */
+static void a_chain_that_holds_little_else_is_not(void **state)
+{
+    (void)state;
+    static char text[4 << 20];
+    struct model *m = model_create();
+    memset(text, 'x', sizeof text - 1);
+    const char *name = add_region(m, text)->name;
+    for (int i = 0; i < 100; i++) {
+        struct model *next = model_clone(m);
+        assert_non_null(next);
+        set_setting(next, "geo", "y");
+        model_unref(&m);
+        m = next;
+        assert_ptr_equal(m->regions[0].name, name);
+    }
+    model_unref(&m);
+}
+
 static void *clone_and_drop(void *arg)
 {
     struct model *m = arg;
@@ -212,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_clone_outlives_its_original),
         cmocka_unit_test(a_reference_keeps_a_model),
         cmocka_unit_test(a_long_chain_of_clones_is_compacted),
+        cmocka_unit_test(a_chain_that_holds_little_else_is_not),
         cmocka_unit_test(readers_of_many_threads_drop_at_any_time),
         cmocka_unit_test(endpoints_follow_the_declared_order_of_regions),
         cmocka_unit_test(settings_lie_over_a_model),

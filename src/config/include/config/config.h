@@ -79,12 +79,18 @@ enum err config_apply_edits(struct model *m, const struct config_edit *edits, si
 /* {"verb":"add","noun":"region","name":"eu","fields":{...}} as it travels to the daemon. Borrowed
  * strings point into j. */
 enum err config_edit_from_json(json_t *j, struct config_edit *out, struct diag *diag) WARN_UNUSED;
+/* The names in a request (service, region, probe, address, endpoint, regions) as the model writes
+ * them: "WWW.gslb.example." is www.gslb.example. What is no name stays, and is not found. */
+void config_request_names(json_t *request);
 
 /* The document. Keys sorted, one item per line. local: with what belongs to one host. Caller frees.
  */
 char *config_export(const struct model *m, bool local);
 /* Makes m (a clone) equal to the document: an absent top-level key is left alone, an empty list
- * removes. *revision is the document's, 0 if it names none. Unknown keys are errors. */
+ * removes. *revision is the document's, 0 if it names none. Unknown keys are errors. folder is what its
+ * relative paths are meant from; NULL, as config_import has it: they stay as they are. */
+enum err config_import_from(struct model *m, const char *text, size_t len, const char *folder,
+                            int64_t *revision, struct diag *diag) WARN_UNUSED;
 enum err config_import(struct model *m, const char *text, size_t len, int64_t *revision,
                        struct diag *diag) WARN_UNUSED;
 

@@ -1,7 +1,7 @@
 /* model/build: the growing arrays of a model, for those who read one from JSON or tables.
  * Owns      the arrays belong to the model; what their items point to lies in its arena.
  * Lifetime  pointers into an array hold until it grows.
- * Threads   one builder, before the model is shared.
+ * Threads   one builder, before the model is shared; another may fill an arena of its own.
  * Errors    NULL or false when out of memory; the model stays as it was. */
 #pragma once
 
@@ -28,6 +28,9 @@ void *model_part_insert(struct model *m, enum model_part part, uint32_t at);
 void model_part_remove(struct model *m, enum model_part part, uint32_t at);
 /* Takes items (malloc) as the new array; the old one is freed. */
 void model_part_take(struct model *m, enum model_part part, void *items, uint32_t n);
+/* One more arena that belongs to the model, for who fills a part of it in another thread; it is NULL out of
+ * memory. */
+struct arena *model_arena_more(struct model *m);
 /* The first position whose item is not below the one given, by the part's order; *found says
  * whether it equals. Not for regions, whose order is their declaration. */
 uint32_t model_part_find(const struct model *m, enum model_part part, const void *item,

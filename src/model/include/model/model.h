@@ -204,6 +204,8 @@ enum err model_validate(struct model *m, struct diag *diag) WARN_UNUSED;
  * was there, only services that differ from head's are judged, and warnings are only of them. */
 enum err model_validate_edit(struct model *m, const struct model *head,
                              struct diag *diag) WARN_UNUSED;
+/* Has model_validate found nothing wrong? Of a clone that is not known yet. */
+bool model_valid(const struct model *m);
 /* The same for what model_over made: only what the settings decide is judged, and derived again. */
 enum err model_validate_settings(struct model *m, struct diag *diag) WARN_UNUSED;
 

@@ -69,6 +69,7 @@ struct model_token {
     char region[64]; /* "": of any region */
     char hash[MODEL_TOKEN_HASH_MAX];
 };
+bool model_token_name_valid(const char *name);
 /* Comma-separated tokens of names that differ; *n of them, 0 for the empty text. */
 bool model_tokens_parse(const char *text, struct model_token out[MODEL_TOKENS_MAX], size_t *n);
 /* A whole number, an optional minus and digits only. */
