@@ -1,30 +1,9 @@
 /* The tables into a model: one ordered scan a table, names looked up by id. */
-#include "store_priv.h"
-
-#include "model/build.h"
+#include "load_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct names { /* of a table with ids, by id */
-    struct name {
-        int64_t id;
-        const char *text;
-    } * list;
-    uint32_t n, cap;
-};
-
-struct loader {
-    struct store *s;
-    struct model *m;
-    struct arena *a;
-    struct diag *diag;
-    struct model_intern in;
-    struct names regions, probes, maps;
-    int64_t *service_ids; /* of m->services while they stand in the order of ids */
-    bool failed;          /* out of memory */
-    bool dangling;        /* an id that leads nowhere: foreign keys were off once */
-};
+#include <sys/stat.h>
 
 static const char *copy_text(struct loader *l, struct query *q, int at)
 {
@@ -38,25 +17,6 @@ static const char *shared_text(struct loader *l, struct query *q, int at)
 {
     const char *text = (const char *)sqlite3_column_text(q->st, at);
     return text ? model_intern(&l->in, l->a, text) : NULL;
-}
-
-static int64_t int_or_unset(struct query *q, int at)
-{
-    return sqlite3_column_type(q->st, at) == SQLITE_NULL ? MODEL_UNSET
-                                                         : sqlite3_column_int64(q->st, at);
-}
-
-/* What only a file edited by hand can hold is still outside what validation accepts. */
-static int64_t int_within(struct query *q, int at, int64_t max)
-{
-    int64_t v = sqlite3_column_int64(q->st, at);
-    return v > max ? max : v < -max ? -max : v;
-}
-
-static double share_or_unset(struct query *q, int at)
-{
-    return sqlite3_column_type(q->st, at) == SQLITE_NULL ? MODEL_UNSET
-                                                         : sqlite3_column_double(q->st, at);
 }
 
 static void *append(struct loader *l, enum model_part part)
@@ -81,9 +41,8 @@ static void name_add(struct loader *l, struct names *names, int64_t id, const ch
     names->list[names->n++] = (struct name){id, text};
 }
 
-/* "" for an id that leads nowhere, which validation then names. Ids of a table mostly count up from
- * one without gaps, so the first guess is nearly always right. */
-static const char *name_of(struct loader *l, const struct names *names, int64_t id)
+/* Ids of a table mostly count up from one without gaps, so the first guess is nearly always right. */
+const char *load__name_of(struct loader *l, const struct names *names, int64_t id)
 {
     if (id >= 1 && id <= names->n && names->list[id - 1].id == id)
         return names->list[id - 1].text;
@@ -106,19 +65,36 @@ static const char *name_or_null(struct loader *l, struct query *q, int at,
 {
     return sqlite3_column_type(q->st, at) == SQLITE_NULL
                ? NULL
-               : name_of(l, names, sqlite3_column_int64(q->st, at));
+               : load__name_of(l, names, sqlite3_column_int64(q->st, at));
 }
 
 static enum err settings(struct loader *l)
 {
     struct query q =
-        store__query(l->s, &l->s->config, "SELECT key, value FROM setting ORDER BY key", l->diag);
+        store__query(l->s, l->f, "SELECT key, value FROM setting ORDER BY key", l->diag);
     while (!l->failed && store__row(&q)) {
         struct model_setting *s = append(l, PART_SETTINGS);
         if (s)
             *s = (struct model_setting){copy_text(l, &q, 0), copy_text(l, &q, 1)};
     }
     return store__end(&q);
+}
+
+enum err store_setting(struct store *s, const char *key, char **out, struct diag *diag)
+{
+    bool again;
+    *out = NULL;
+    enum err e = store__current(s, &again, diag);
+    if (e)
+        return e;
+    struct query q = store__query(s, &s->config, "SELECT value FROM setting WHERE key = ?", diag);
+    store__bind_text(&q, 1, key);
+    if (store__row(&q)) {
+        *out = strdup(store__column(&q, 0));
+        e = *out ? ERR_OK : diag_error(diag, ERR_NOMEM, "", "out of memory");
+    }
+    enum err end = store__end(&q);
+    return e ? e : end;
 }
 
 /* ---- zones ---- */
@@ -128,7 +104,7 @@ static enum err settings(struct loader *l)
 static enum err zone_addresses(struct loader *l, int64_t zone, int64_t position,
                                struct model_ns *ns)
 {
-    struct query q = store__query(l->s, &l->s->config,
+    struct query q = store__query(l->s, l->f,
                                   "SELECT address FROM zone_ns_address WHERE zone_id = ? AND "
                                   "ns_position = ? ORDER BY position",
                                   l->diag);
@@ -149,8 +125,8 @@ static enum err zone_addresses(struct loader *l, int64_t zone, int64_t position,
 static enum err zone_servers(struct loader *l, int64_t zone, struct model_zone *z)
 {
     struct query q = store__query(
-        l->s, &l->s->config,
-        "SELECT position, name FROM zone_ns WHERE zone_id = ? ORDER BY position", l->diag);
+        l->s, l->f, "SELECT position, name FROM zone_ns WHERE zone_id = ? ORDER BY position",
+        l->diag);
     struct model_ns found[NS_LIST_MAX] = {{0}};
     uint32_t n = 0;
     enum err e = ERR_OK;
@@ -171,7 +147,7 @@ static enum err zone_servers(struct loader *l, int64_t zone, struct model_zone *
 static enum err zones(struct loader *l)
 {
     struct query q = store__query(
-        l->s, &l->s->config, "SELECT id, name, file, ttl_s, negative_ttl_s FROM zone ORDER BY name",
+        l->s, l->f, "SELECT id, name, file, ttl_s, negative_ttl_s FROM zone ORDER BY name",
         l->diag);
     enum err e = ERR_OK;
     while (!e && !l->failed && store__row(&q)) {
@@ -192,7 +168,7 @@ static enum err zones(struct loader *l)
 
 static enum err regions(struct loader *l)
 {
-    struct query q = store__query(l->s, &l->s->config,
+    struct query q = store__query(l->s, l->f,
                                   "SELECT id, name, position, latitude, longitude, capacity, "
                                   "bias_km, depends_on FROM region ORDER BY id",
                                   l->diag);
@@ -219,7 +195,7 @@ static enum err regions(struct loader *l)
 static enum err probe_list(struct loader *l, int64_t probe, const char *sql,
                            const char *const **out, uint32_t *out_n)
 {
-    struct query q = store__query(l->s, &l->s->config, sql, l->diag);
+    struct query q = store__query(l->s, l->f, sql, l->diag);
     const char **list = NULL;
     uint32_t n = 0;
     store__bind_int(&q, 1, probe);
@@ -272,7 +248,7 @@ static enum err probe_row(struct loader *l, struct query *q, struct model_probe 
 static enum err probes(struct loader *l)
 {
     struct query q =
-        store__query(l->s, &l->s->config,
+        store__query(l->s, l->f,
                      "SELECT id, name, type, port, verify, follow, interval_ms, timeout_ms, fall, "
                      "rise, path, host, status, body, send, expect, qname, qtype, command, "
                      "target, combine, quorum "
@@ -330,7 +306,7 @@ static void rule_regions(struct loader *l, struct model_rule *rule, const char *
 /* Rules and their regions in one scan; a rule ends where the place changes. */
 static enum err map_rules(struct loader *l, int64_t map, struct rules *rules)
 {
-    struct query q = store__query(l->s, &l->s->config,
+    struct query q = store__query(l->s, l->f,
                                   "SELECT place, region_id FROM map_rule LEFT JOIN map_rule_region "
                                   "USING(map_id, place) WHERE map_id = ? ORDER BY place, position",
                                   l->diag);
@@ -384,8 +360,7 @@ static enum err map_row(struct loader *l, struct query *q, struct rules *rules)
 
 static enum err maps(struct loader *l)
 {
-    struct query q =
-        store__query(l->s, &l->s->config, "SELECT id, name FROM map ORDER BY id", l->diag);
+    struct query q = store__query(l->s, l->f, "SELECT id, name FROM map ORDER BY id", l->diag);
     struct rules rules = {0};
     enum err e = ERR_OK;
     while (!e && !l->failed && store__row(&q))
@@ -398,15 +373,14 @@ static enum err maps(struct loader *l)
 
 static enum err latency(struct loader *l)
 {
-    struct query q =
-        store__query(l->s, &l->s->config, "SELECT place, region_id, ms FROM latency", l->diag);
+    struct query q = store__query(l->s, l->f, "SELECT place, region_id, ms FROM latency", l->diag);
     enum err e = ERR_OK;
     while (!e && !l->failed && store__row(&q)) {
         struct model_latency *row = append(l, PART_LATENCY);
         if (!row)
             break;
         e = model_place_parse(store__column(&q, 0), l->a, &row->where, "latency", l->diag);
-        row->region = name_of(l, &l->regions, sqlite3_column_int64(q.st, 1));
+        row->region = load__name_of(l, &l->regions, sqlite3_column_int64(q.st, 1));
         row->ms = sqlite3_column_double(q.st, 2);
     }
     if (!e)
@@ -415,145 +389,16 @@ static enum err latency(struct loader *l)
     return e ? e : end;
 }
 
-/* ---- services and endpoints ---- */
+/* ---- the whole ---- */
 
-static const struct model_thresholds *service_thresholds(struct loader *l, struct query *q, int at)
+static enum err load_all(struct loader *l, struct file *second)
 {
-    struct model_thresholds own = model_thresholds_unset, *t = &own;
-    t->degrade = share_or_unset(q, at);
-    t->fail = share_or_unset(q, at + 1);
-    t->panic = share_or_unset(q, at + 2);
-    t->min_capacity = share_or_unset(q, at + 3);
-    t->ramp_ms = int_or_unset(q, at + 4);
-    t->hold_ms = int_or_unset(q, at + 5);
-    t->window_ms = int_or_unset(q, at + 6);
-    t->min_regions = int_or_unset(q, at + 7);
-    const char *failback = store__column(q, at + 8);
-    t->failback = strcmp(failback, "auto") == 0    ? FAILBACK_AUTO
-                  : strcmp(failback, "after") == 0 ? FAILBACK_AFTER
-                  : strcmp(failback, "hold") == 0  ? FAILBACK_HOLD
-                                                   : MODEL_UNSET;
-    t->failback_after_ms = sqlite3_column_int64(q->st, at + 9);
-    t->max_move = share_or_unset(q, at + 10);
-    return model_intern_thresholds(&l->in, l->a, t);
-}
-
-static void service_row(struct loader *l, struct query *q, struct model_service *s)
-{
-    const char *on_empty = store__column(q, 8);
-    s->name = copy_text(l, q, 1);
-    s->policy = shared_text(l, q, 2);
-    s->map = name_or_null(l, q, 3, &l->maps);
-    s->ttl_s = (int32_t)int_within(q, 4, INT32_MAX);
-    s->ttl_moving_s = sqlite3_column_type(q->st, 5) == SQLITE_NULL
-                          ? MODEL_UNSET
-                          : (int32_t)int_within(q, 5, INT32_MAX);
-    s->probe = name_or_null(l, q, 6, &l->probes);
-    s->answers = (int16_t)int_within(q, 7, INT16_MAX);
-    s->on_empty = strcmp(on_empty, "nodata") == 0    ? ON_EMPTY_NODATA
-                  : strcmp(on_empty, "service") == 0 ? ON_EMPTY_SERVICE
-                                                     : ON_EMPTY_ALL;
-    if (s->on_empty == ON_EMPTY_SERVICE)
-        s->on_empty_service = copy_text(l, q, 9);
-    s->thresholds = service_thresholds(l, q, 10);
-}
-
-static enum err count_services(struct loader *l)
-{
-    int64_t n = 0;
-    struct query q = store__query(l->s, &l->s->config, "SELECT count(*) FROM service", l->diag);
-    if (store__row(&q))
-        n = sqlite3_column_int64(q.st, 0);
-    enum err e = store__end(&q);
-    l->service_ids = calloc((size_t)n + 1, sizeof *l->service_ids);
-    l->failed =
-        !l->service_ids || n >= UINT32_MAX || !model_part_reserve(l->m, PART_SERVICES, (uint32_t)n);
-    return e;
-}
-
-static enum err services(struct loader *l)
-{
-    enum err e = count_services(l);
-    if (e || l->failed)
-        return e;
-    struct query q =
-        store__query(l->s, &l->s->config,
-                     "SELECT id, name, policy, map_id, ttl_s, ttl_moving_s, probe_id, answers, "
-                     "on_empty, on_empty_service, degrade, fail, panic, min_capacity, ramp_ms, "
-                     "hold_ms, window_ms, min_regions, failback, failback_after_ms, max_move "
-                     "FROM service ORDER BY id",
-                     l->diag);
-    while (!l->failed && store__row(&q)) {
-        uint32_t at = l->m->services_n;
-        struct model_service *s = append(l, PART_SERVICES);
-        if (!s)
-            break;
-        l->service_ids[at] = sqlite3_column_int64(q.st, 0);
-        service_row(l, &q, s);
-    }
-    return store__end(&q);
-}
-
-static void endpoint_row(struct loader *l, struct query *q, struct model_endpoint *e)
-{
-    memset(e, 0, sizeof *e);
-    e->region = name_of(l, &l->regions, sqlite3_column_int64(q->st, 1));
-    e->address = copy_text(l, q, 2);
-    e->weight = (int32_t)int_within(q, 3, INT32_MAX);
-    e->priority = (int16_t)int_within(q, 4, INT16_MAX);
-    e->probe = name_or_null(l, q, 5, &l->probes);
-    struct ip ip;
-    if (e->address && ip_parse(e->address, &ip))
-        e->family = ip.family;
-}
-
-static void endpoints_keep(struct loader *l, struct model_service *s, struct model_endpoint *list,
-                           uint32_t n)
-{
-    if (!n)
-        return;
-    struct model_endpoint *copy = ARENA_ARRAY(l->a, struct model_endpoint, n);
-    if (!copy)
-        return; /* the arena remembers */
-    model_endpoints_sort(l->m, list, n);
-    memcpy(copy, list, n * sizeof *copy);
-    s->endpoints = copy;
-    s->endpoints_n = n;
-}
-
-/* Both scans go by service id: one walk puts them together. More endpoints than a service may have
- * are cut, which only a file edited by hand can hold. */
-static enum err endpoints(struct loader *l)
-{
-    struct model_endpoint list[MODEL_ENDPOINTS_PER_SERVICE_MAX];
-    struct query q = store__query(l->s, &l->s->config,
-                                  "SELECT service_id, region_id, address, weight, priority, "
-                                  "probe_id FROM endpoint ORDER BY service_id",
-                                  l->diag);
-    uint32_t at = 0, n = 0;
-    while (store__row(&q)) {
-        int64_t id = sqlite3_column_int64(q.st, 0);
-        while (at < l->m->services_n && l->service_ids[at] < id) {
-            endpoints_keep(l, &l->m->services[at++], list, n);
-            n = 0;
-        }
-        if (at == l->m->services_n || l->service_ids[at] != id)
-            l->dangling = true;
-        else if (n < MODEL_ENDPOINTS_PER_SERVICE_MAX)
-            endpoint_row(l, &q, &list[n++]);
-    }
-    if (at < l->m->services_n)
-        endpoints_keep(l, &l->m->services[at], list, n);
-    return store__end(&q);
-}
-
-static enum err load_all(struct loader *l)
-{
-    static enum err (*const parts[])(struct loader *) = {settings, zones,   regions,  probes,
-                                                         maps,     latency, services, endpoints};
+    static enum err (*const parts[])(struct loader *) = {settings, zones, regions,
+                                                         probes,   maps,  latency};
+    size_t n = sizeof parts / sizeof parts[0];
     enum err e = store_head(l->s, &l->m->revision, l->diag);
-    for (size_t i = 0; !e && i < sizeof parts / sizeof parts[0]; i++) {
-        e = parts[i](l);
+    for (size_t i = 0; !e && i <= n; i++) {
+        e = i < n ? parts[i](l) : load__services(l, second);
         if (!e && (l->failed || arena_failed(l->a)))
             e = diag_error(l->diag, ERR_NOMEM, "", "out of memory while loading %s",
                            l->s->config.path);
@@ -564,6 +409,75 @@ static enum err load_all(struct loader *l)
                        "%s is damaged (a row refers to one that is not there): restore it from a "
                        "copy",
                        l->s->config.path);
+    return e;
+}
+
+/* A file that is smaller is read sooner than a second connection to it is opened. */
+#define SECOND_BYTES_MIN (4 << 20)
+
+static bool is_large(const struct file *f)
+{
+    struct stat st;
+    return stat(f->path, &st) == 0 && st.st_size >= SECOND_BYTES_MIN;
+}
+
+static void end_transaction(struct file *f)
+{
+    (void)sqlite3_exec(f->db, "COMMIT", NULL, NULL, NULL);
+}
+
+/* Transactions on both connections, of the same state: as seen by the first, nobody committed from before
+ * the second's began until after its own had. */
+static bool begin_both(struct store *s, struct file *second)
+{
+    struct diag unheard = {0};
+    int64_t before, after, any;
+    bool same = false, good = true;
+    for (unsigned tries = 3; good && !same && tries; tries--) {
+        good = !store__number(s, &s->config, "PRAGMA data_version", &before, &unheard) &&
+               !store__exec(s, second, "BEGIN", &unheard) &&
+               !store__number(s, second, "SELECT count(*) FROM sqlite_schema", &any, &unheard) &&
+               !store__exec(s, &s->config, "BEGIN", &unheard) &&
+               !store__number(s, &s->config, "PRAGMA data_version", &after, &unheard);
+        same = good && before == after;
+        if (!same) {
+            end_transaction(second);
+            end_transaction(&s->config);
+        }
+    }
+    diag_fini(&unheard);
+    return same;
+}
+
+/* A second connection, with both in a transaction: true. Without one all is as well, and takes longer. */
+static bool begin_with_second(struct store *s, struct file *second)
+{
+    struct diag unheard = {0};
+    if (!is_large(&s->config))
+        return false;
+    second->path = s->config.path;
+    bool good =
+        !store__open_file(s, second, &store__config_schema, SQLITE_OPEN_READWRITE, &unheard) &&
+        second->dev == s->config.dev && second->ino == s->config.ino && begin_both(s, second);
+    if (!good)
+        store__close_file(second);
+    diag_fini(&unheard);
+    return good;
+}
+
+/* One read transaction: all tables as of one revision. Under the write lock there is one, and nobody else may
+ * see what it has written. */
+static enum err load_state(struct store *s, struct loader *l)
+{
+    struct file second = {0};
+    bool two = !s->writing && begin_with_second(s, &second);
+    enum err e = two || s->writing ? ERR_OK : store__exec(s, &s->config, "BEGIN", l->diag);
+    if (!e)
+        e = load_all(l, two ? &second : NULL);
+    if (!s->writing)
+        end_transaction(&s->config);
+    if (two)
+        store__close_file(&second); /* and its transaction */
     return e;
 }
 
@@ -581,19 +495,14 @@ enum err store_load(struct store *s, struct model **out, struct diag *diag)
         return diag_error(diag, ERR_NOMEM, "", "out of memory");
     }
     l->s = s;
+    l->f = &s->config;
     l->m = m;
     l->a = m->arena;
     l->diag = diag;
-    bool own = !s->writing; /* one read transaction: all tables as of one revision */
-    e = own ? store__exec(s, &s->config, "BEGIN", diag) : ERR_OK;
-    if (!e)
-        e = load_all(l);
-    if (own)
-        (void)sqlite3_exec(s->config.db, "COMMIT", NULL, NULL, NULL);
+    e = load_state(s, l);
     free(l->regions.list);
     free(l->probes.list);
     free(l->maps.list);
-    free(l->service_ids);
     free(l);
     (void)sqlite3_db_release_memory(s->config.db); /* pages that are not read again */
     if (e)

@@ -16,16 +16,6 @@ static enum err nomem(struct diag *diag)
     return diag_error(diag, ERR_NOMEM, "", "out of memory");
 }
 
-static enum err read_pragma(struct store *s, struct file *f, const char *sql, int64_t *out,
-                            struct diag *diag)
-{
-    struct query q = store__query(s, f, sql, diag);
-    *out = 0;
-    if (store__row(&q))
-        *out = sqlite3_column_int64(q.st, 0);
-    return store__end(&q);
-}
-
 static enum err step(struct store *s, struct file *f, const struct schema *schema, int from,
                      struct diag *diag)
 {
@@ -34,7 +24,7 @@ static enum err step(struct store *s, struct file *f, const struct schema *schem
     enum err e = store__exec(s, f, "BEGIN IMMEDIATE", diag);
     if (e)
         return e;
-    e = read_pragma(s, f, "PRAGMA user_version", &version, diag);
+    e = store__number(s, f, "PRAGMA user_version", &version, diag);
     if (!e && version == from) { /* else another process was quicker */
         e = store__exec(s, f, schema->steps[from], diag);
         snprintf(pragma, sizeof pragma, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
@@ -68,7 +58,7 @@ enum err store__migrate(struct store *s, struct file *f, const struct schema *sc
                         struct diag *diag)
 {
     int64_t version;
-    enum err e = read_pragma(s, f, "PRAGMA user_version", &version, diag);
+    enum err e = store__number(s, f, "PRAGMA user_version", &version, diag);
     if (e)
         return e;
     if (version > schema->version)
@@ -105,11 +95,13 @@ static enum err check_application(struct store *s, struct file *f, const struct 
                                   bool may_be_new, struct diag *diag)
 {
     int64_t id, pages;
-    enum err e = read_pragma(s, f, "PRAGMA application_id", &id, diag);
+    enum err e = store__number(s, f, "PRAGMA application_id", &id, diag);
     if (!e)
-        e = read_pragma(s, f, "PRAGMA page_count", &pages, diag);
-    if (e || id == schema->application_id || (may_be_new && pages == 0))
+        e = store__number(s, f, "PRAGMA page_count", &pages, diag);
+    if (e || id == schema->application_id)
         return e;
+    if (may_be_new && pages == 0)
+        return store__exec(s, f, schema->begin, diag);
     if (pages == 0)
         return diag_error(diag, ERR_CORRUPT, "",
                           "%s is empty: remove it and make it with: meridian init, or restore it "
@@ -145,7 +137,7 @@ void store__close_file(struct file *f)
 
 /* ---- init ---- */
 
-static enum err sync_folder(const char *path, struct diag *diag)
+enum err store__open_folder(const char *path, int *fd, struct diag *diag)
 {
     char *folder = strdup(path);
     if (!folder)
@@ -153,15 +145,23 @@ static enum err sync_folder(const char *path, struct diag *diag)
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    int os = errno;
-    if (fd >= 0)
-        close(fd);
-    enum err e = good ? ERR_OK
-                      : diag_error(diag, ERR_IO, "", "cannot sync the folder %s: %s",
-                                   slash ? folder : ".", strerror(os));
+    *fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err e = *fd >= 0 ? ERR_OK
+                          : diag_error(diag, ERR_IO, "", "cannot open the folder %s: %s",
+                                       slash ? folder : ".", strerror(errno));
     free(folder);
+    return e;
+}
+
+static enum err sync_folder(const char *path, struct diag *diag)
+{
+    int fd;
+    enum err e = store__open_folder(path, &fd, diag);
+    if (e)
+        return e;
+    if (fsync(fd) != 0)
+        e = diag_error(diag, ERR_IO, "", "cannot sync the folder of %s: %s", path, strerror(errno));
+    close(fd);
     return e;
 }
 
@@ -204,13 +204,29 @@ static enum err no_old_log(const char *path, struct diag *diag)
     return e;
 }
 
+/* SQLite's sentence would be of the draft, whose name nobody has given. */
+static enum err folder_fits(const char *path, struct diag *diag)
+{
+    int fd;
+    enum err e = store__open_folder(path, &fd, diag);
+    if (e)
+        return e;
+    if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+        e = diag_error(diag, ERR_IO, "", "cannot make %s: its folder cannot be written: %s", path,
+                       strerror(errno));
+    close(fd);
+    return e;
+}
+
 enum err store_init(const char *path, struct diag *diag)
 {
     struct stat st;
     struct store s = {.busy_ms = STORE_BUSY_MS};
     if (lstat(path, &st) == 0)
         return diag_error(diag, ERR_EXISTS, "", "%s exists already, and is not touched", path);
-    enum err e = no_old_log(path, diag);
+    enum err e = folder_fits(path, diag);
+    if (!e)
+        e = no_old_log(path, diag);
     if (e)
         return e;
     if (asprintf(&s.config.path, "%s-new-%ld", path, (long)getpid()) < 0)
@@ -252,7 +268,7 @@ static enum err open_config(struct store *s, struct diag *diag)
     if (!e)
         e = store__open_file(s, &s->config, &store__config_schema, SQLITE_OPEN_READWRITE, diag);
     if (!e)
-        e = read_pragma(s, &s->config, "PRAGMA data_version", &s->data_version, diag);
+        e = store__number(s, &s->config, "PRAGMA data_version", &s->data_version, diag);
     return e;
 }
 
@@ -333,7 +349,7 @@ enum err store_changed(struct store *s, bool *changed, struct diag *diag)
         *changed = true;
         s->exchanged = false;
     } else if (!e) {
-        e = read_pragma(s, &s->config, "PRAGMA data_version", &version, diag);
+        e = store__number(s, &s->config, "PRAGMA data_version", &version, diag);
         *changed = !e && version != s->data_version;
         if (!e)
             s->data_version = version;

@@ -143,6 +143,34 @@ void store__run(struct query *q)
         q->rc = sqlite3_reset(q->st);
 }
 
+struct each {
+    bool (*fn)(void *ctx, sqlite3_value **v);
+    void *ctx;
+};
+
+static void each_row(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    struct each *each = sqlite3_user_data(c);
+    (void)n;
+    sqlite3_result_int(c, !each->fn(each->ctx, v)); /* a row that comes out is where it stops */
+}
+
+enum err store__each(struct store *s, struct file *f, const char *sql,
+                     bool (*fn)(void *ctx, sqlite3_value **v), void *ctx, struct diag *diag)
+{
+    struct each each = {fn, ctx};
+    int rc = sqlite3_create_function_v2(f->db, "each_row", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                        &each, each_row, NULL, NULL, NULL);
+    struct query q = {.s = s, .f = f, .diag = diag, .rc = rc};
+    if (rc == SQLITE_OK)
+        q = store__query(s, f, sql, diag);
+    (void)!store__row(&q);
+    enum err e = store__end(&q);
+    (void)sqlite3_create_function_v2(f->db, "each_row", -1, SQLITE_UTF8, NULL, NULL, NULL, NULL,
+                                     NULL);
+    return e;
+}
+
 enum err store__end(struct query *q)
 {
     enum err e = q->rc == SQLITE_OK ? ERR_OK : store__fail(q->s, q->f, q->rc, q->diag);
@@ -155,4 +183,14 @@ const char *store__column(struct query *q, int at)
 {
     const char *text = (const char *)sqlite3_column_text(q->st, at);
     return text ? text : "";
+}
+
+enum err store__number(struct store *s, struct file *f, const char *sql, int64_t *out,
+                       struct diag *diag)
+{
+    struct query q = store__query(s, f, sql, diag);
+    *out = 0;
+    if (store__row(&q))
+        *out = sqlite3_column_int64(q.st, 0);
+    return store__end(&q);
 }

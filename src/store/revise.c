@@ -1,7 +1,11 @@
 #include "store/revise.h"
 
+#include "store_priv.h"
+
 #include "base/check.h"
+#include "base/clock.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +27,11 @@ static bool append_lines(json_t *list, const char *text)
     return true;
 }
 
-json_t *store_revised_lines(const struct store_revised *r)
+json_t *store_revised_take(struct store_revised *r, size_t *more)
 {
     json_t *lines = json_array();
-    for (size_t i = 0; lines && i < r->changes.n; i++) {
+    size_t i = 0;
+    for (; lines && i < r->changes.n && json_array_size(lines) < STORE_LINES_MAX; i++) {
         char *text = config_change_text(&r->changes.change[i]);
         if (!text || !append_lines(lines, text)) {
             json_decref(lines);
@@ -34,7 +39,30 @@ json_t *store_revised_lines(const struct store_revised *r)
         }
         free(text);
     }
+    *more = r->changes.n - i;
+    config_changes_fini(&r->changes);
     return lines;
+}
+
+void store_changes_put(json_t *reply, json_t *lines, size_t more)
+{
+    json_object_set_new(reply, "changes", lines ? lines : json_array());
+    if (more > 0)
+        json_object_set_new(reply, "changes_more", json_integer((json_int_t)more));
+}
+
+struct store_revise store_take_back(const struct store_waiting *w, int64_t wall_ms,
+                                    struct store_take_back_words *words)
+{
+    snprintf(words->verb, sizeof words->verb, "rollback %" PRId64, w->back_to);
+    snprintf(words->message, sizeof words->message, "revision %" PRId64 " was not confirmed",
+             w->revision);
+    return (struct store_revise){.kind = REVISE_ROLLBACK,
+                                 .rollback_to = w->back_to,
+                                 .meta = {.author = "meridiand",
+                                          .message = words->message,
+                                          .verb = words->verb,
+                                          .wall_ms = wall_ms}};
 }
 
 /* Makes *head the model of revision `now`. What is stored was valid when it was stored; should a
@@ -56,10 +84,35 @@ static enum err refresh_head(struct store *s, struct model **head, int64_t now, 
     return ERR_OK;
 }
 
+/* What comes on top of an edit that may yet be taken back would go with it. */
+static enum err nothing_waits(struct store *s, const struct store_revise *what, struct diag *diag)
+{
+    struct store_waiting w;
+    char when[TIME_TEXT_MAX];
+    enum err e = store_waiting_get(s, &w, diag);
+    bool ends = what->kind == REVISE_ROLLBACK && !what->confirm_until_wall_ms;
+    if (e || !w.revision || what->dry_run || ends)
+        return e;
+    return diag_error(diag, ERR_CONFLICT, "",
+                      "revision %" PRId64 " waits until %s for its confirmation: `meridian "
+                      "confirm` keeps it, `meridian rollback %" PRId64 "` takes it back",
+                      w.revision, time_format_s(w.until_wall_ms, when), w.back_to);
+}
+
+static enum err begin_or_end_waiting(struct store *s, const struct store_revise *what,
+                                     int64_t before, int64_t revision, struct diag *diag)
+{
+    struct store_waiting w = {revision, before, what->confirm_until_wall_ms};
+    if (w.until_wall_ms)
+        return store__waiting_put(s, &w, diag);
+    return what->kind == REVISE_ROLLBACK ? store_waiting_end(s, diag) : ERR_OK;
+}
+
 static enum err import_document(struct model *m, const struct store_revise *what, struct diag *diag)
 {
     int64_t revision = 0, head = m->revision;
-    enum err e = config_import(m, what->document, what->document_len, &revision, diag);
+    enum err e =
+        config_import_from(m, what->document, what->document_len, what->folder, &revision, diag);
     if (e)
         return e;
     if (revision != 0 && revision < head && !what->force)
@@ -98,15 +151,20 @@ static bool said_before(const struct diag *old, const struct diag_finding *f)
     return false;
 }
 
-/* An edit speaks of what it brings: warnings that the head has as well are for `check`. */
-static void drop_old_warnings(const struct model *head, struct diag *diag, size_t first)
+/* An edit speaks of what it brings: warnings that the head has as well are for `check`. Where the edit's are
+ * only of services that differ, those of the head are wanted of the same ones only. */
+static void drop_old_warnings(const struct model *head, const struct model *edited,
+                              struct diag *diag, size_t first)
 {
     struct diag old = {0};
     struct model *m = diag->n > first ? model_clone(head) : NULL;
     size_t kept = first;
     if (!m)
         return;
-    (void)!model_validate(m, &old);
+    if (model_valid(head))
+        (void)!model_validate_edit(m, edited, &old);
+    else
+        (void)!model_validate(m, &old);
     for (size_t i = first; i < diag->n; i++) {
         struct diag_finding *f = &diag->findings[i];
         if (said_before(&old, f)) {
@@ -129,7 +187,7 @@ static enum err judge(const struct model *head, struct model *m, store_compile_f
     size_t first = diag->n;
     enum err e = model_validate_edit(m, head, diag);
     if (!e)
-        drop_old_warnings(head, diag, first);
+        drop_old_warnings(head, m, diag, first);
     if (!e)
         e = config_diff(head, m, &out->changes);
     if (e)
@@ -149,13 +207,17 @@ enum err store_revise(struct store *s, struct model **head, const struct store_r
     if (e)
         return e;
     struct model *m = NULL;
-    e = refresh_head(s, head, now, diag);
+    e = nothing_waits(s, what, diag);
+    if (!e)
+        e = refresh_head(s, head, now, diag);
     if (!e)
         e = changed_model(s, *head, what, &m, diag);
     if (!e)
         e = judge(*head, m, compile, ctx, out, diag);
     if (!e && out->changed && !what->dry_run) {
-        e = store_commit(s, *head, m, &what->meta, &out->revision, diag);
+        e = begin_or_end_waiting(s, what, now, m->revision, diag);
+        if (!e)
+            e = store_commit(s, *head, m, &out->changes, &what->meta, &out->revision, diag);
         if (!e) {
             CHECK(out->revision == m->revision); /* revisions count without gaps */
             model_unref(head);
@@ -165,6 +227,8 @@ enum err store_revise(struct store *s, struct model **head, const struct store_r
         store_abort(s);
     } else {
         store_abort(s);
+        if (!e && !what->dry_run && what->kind == REVISE_ROLLBACK)
+            e = store_waiting_end(s, diag);
     }
     model_unref(&m);
     out->revision = now;

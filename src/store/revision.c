@@ -48,14 +48,20 @@ enum err store_try_write(struct store *s, struct diag *diag)
 {
     bool again;
     char sql[100];
+    int64_t version;
     enum err e = store__current(s, &again, diag);
     if (e)
         return e;
     sqlite3_busy_timeout(s->config.db, 0);
-    /* The header's first page, as it was: a commit that reaches the disk. */
-    snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT",
-             store__config_schema.version);
-    e = store__exec(s, &s->config, sql, diag);
+    /* The header's first page, as it is: a commit that reaches the disk. A newer program may have taken the
+     * file to its version meanwhile. */
+    e = store__exec(s, &s->config, "BEGIN IMMEDIATE", diag);
+    if (!e)
+        e = store__number(s, &s->config, "PRAGMA user_version", &version, diag);
+    if (!e) {
+        snprintf(sql, sizeof sql, "PRAGMA user_version = %lld; COMMIT", (long long)version);
+        e = store__exec(s, &s->config, sql, diag);
+    }
     if (e)
         (void)sqlite3_exec(s->config.db, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_busy_timeout(s->config.db, s->busy_ms);
@@ -114,9 +120,9 @@ static enum err commit(struct store *s, const struct model *before, const struct
 }
 
 enum err store_commit(struct store *s, const struct model *before, const struct model *after,
-                      const struct store_meta *meta, int64_t *revision, struct diag *diag)
+                      const struct config_changes *changes, const struct store_meta *meta,
+                      int64_t *revision, struct diag *diag)
 {
-    struct config_changes changes;
     *revision = 0;
     if (!s->writing)
         return diag_error(diag, ERR_BUG, "", "no edit is under way");
@@ -126,17 +132,12 @@ enum err store_commit(struct store *s, const struct model *before, const struct 
                           "the edit starts from revision %lld, and %lld is the newest",
                           (long long)before->revision, (long long)s->head);
     }
-    if (config_diff(before, after, &changes) != ERR_OK) {
-        store_abort(s);
-        return diag_error(diag, ERR_NOMEM, "", "out of memory");
-    }
-    enum err e = changes.n ? commit(s, before, after, meta, &changes, diag) : ERR_OK;
+    enum err e = changes->n ? commit(s, before, after, meta, changes, diag) : ERR_OK;
     if (!e)
-        *revision = changes.n ? s->head + 1 : s->head;
-    if (!e && changes.n)
+        *revision = changes->n ? s->head + 1 : s->head;
+    if (!e && changes->n)
         s->writing = false;
     store_abort(s); /* where nothing changed or something failed */
-    config_changes_fini(&changes);
     return e;
 }
 

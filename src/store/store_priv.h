@@ -32,7 +32,8 @@ struct schema { /* migrations: step i takes version i to i + 1 */
     int application_id;
     const char *const *steps;
     int version;
-    const char *pragmas; /* of each connection */
+    const char *begin;   /* of a new file, before its first page; "" for none */
+    const char *pragmas; /* of each connection: nothing that writes to an open file */
 };
 extern const struct schema store__config_schema, store__history_schema;
 
@@ -44,10 +45,15 @@ enum err store__exec(struct store *s, const struct file *f, const char *sql,
 enum err store__open_file(struct store *s, struct file *f, const struct schema *schema, int flags,
                           struct diag *diag) WARN_UNUSED;
 void store__close_file(struct file *f);
+/* The folder in which a file of this path lies. */
+enum err store__open_folder(const char *path, int *fd, struct diag *diag) WARN_UNUSED;
 enum err store__migrate(struct store *s, struct file *f, const struct schema *schema,
                         struct diag *diag) WARN_UNUSED;
 /* Is the file at the path still the one opened? */
 bool store__file_there(const struct file *f);
+/* In the transaction of the edit. */
+enum err store__waiting_put(struct store *s, const struct store_waiting *w,
+                            struct diag *diag) WARN_UNUSED;
 /* The config file opened again if another took its place; *again says so. */
 enum err store__current(struct store *s, bool *again, struct diag *diag) WARN_UNUSED;
 /* Opens the history on first use; a damaged one is moved aside, with a warning. */
@@ -79,6 +85,17 @@ void store__run(struct query *q);     /* steps to the end and resets, for the ne
 /* Finalizes; the sentence if something failed. */
 enum err store__end(struct query *q) WARN_UNUSED;
 const char *store__column(struct query *q, int at); /* "" for NULL */
+
+/* Every row of a statement "SELECT 1 FROM … WHERE each_row(column, …)", whose values go to fn in the order of
+ * the scan; fn false stops. Stepping from row to row, and asking for each column, costs as much again as
+ * a short row itself. */
+enum err store__each(struct store *s, struct file *f, const char *sql,
+                     bool (*fn)(void *ctx, sqlite3_value **v), void *ctx,
+                     struct diag *diag) WARN_UNUSED;
+
+/* The first column of the first row; 0 without one. */
+enum err store__number(struct store *s, struct file *f, const char *sql, int64_t *out,
+                       struct diag *diag) WARN_UNUSED;
 
 enum err store__save(struct store *s, const struct model *before, const struct model *after,
                      const struct config_changes *changes, struct diag *diag) WARN_UNUSED;

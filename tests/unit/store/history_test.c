@@ -2,6 +2,8 @@
 
 #include "store_priv.h"
 
+#include <sys/wait.h>
+
 static struct store_event event(int64_t wall_ms, const char *service, const char *region,
                                 const char *kind, const char *line)
 {
@@ -464,6 +466,72 @@ static void a_history_taken_away_begins_anew(void **state)
     store_close(&s);
 }
 
+/* Of two processes that find no history, none may take from the other what it has just made. */
+static void add_when_told(int go, const char *line)
+{
+    char byte;
+    struct store *s = opened();
+    struct store_event e = event(1, "w", "eu", "probe", line);
+    bool told = read(go, &byte, 1) == 0;
+    enum err err = told ? store_events_add(s, &e, 1, NULL) : ERR_IO;
+    store_close(&s);
+    _exit(err == ERR_OK ? 0 : 1);
+}
+
+static void one_history_is_begun_by_many_at_once(void **state)
+{
+    enum { ROUNDS = 40, WRITERS = 3 };
+    (void)state;
+    char path[120];
+    struct store *s = made();
+    store_close(&s); /* SQLite is not to be carried over a fork */
+    snprintf(path, sizeof path, "%s-history", db);
+    for (int round = 0; round < ROUNDS; round++) {
+        int go[2];
+        pid_t writer[WRITERS];
+        assert_int_equal(pipe(go), 0);
+        for (int i = 0; i < WRITERS; i++) {
+            writer[i] = fork();
+            assert_int_not_equal(writer[i], -1);
+            if (writer[i] == 0) {
+                close(go[1]);
+                add_when_told(go[0], "x");
+            }
+        }
+        close(go[0]);
+        close(go[1]); /* all begin now */
+        for (int i = 0; i < WRITERS; i++) {
+            int status;
+            assert_int_equal(waitpid(writer[i], &status, 0), writer[i]);
+            assert_int_equal(status, 0);
+        }
+        s = opened();
+        listed_is(s, (struct store_event_filter){0}, "1:x 2:x 3:x ");
+        store_close(&s);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+/* Who may only read the files reads the log all the same while the daemon runs. */
+static void a_reader_of_the_history_writes_nothing(void **state)
+{
+    (void)state;
+    char log[140];
+    struct stat before, after;
+    struct store *s = made();
+    struct store_event e = event(1, "w", "eu", "probe", "x");
+    assert_int_equal(store_events_add(s, &e, 1, NULL), ERR_OK);
+    snprintf(log, sizeof log, "%s-history-wal", db);
+    assert_int_equal(stat(log, &before), 0);
+    assert_true(before.st_size > 0);
+    struct store *reader = opened();
+    listed_is(reader, (struct store_event_filter){0}, "1:x ");
+    store_close(&reader);
+    assert_int_equal(stat(log, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    store_close(&s);
+}
+
 static void a_lost_history_never_fails_an_edit(void **state)
 {
     (void)state;
@@ -495,6 +563,8 @@ int main(void)
         scratch_test(a_damaged_history_is_put_aside_with_a_warning),
         scratch_test(damage_found_while_writing_loses_no_new_event),
         scratch_test(a_history_taken_away_begins_anew),
+        scratch_test(one_history_is_begun_by_many_at_once),
+        scratch_test(a_reader_of_the_history_writes_nothing),
         scratch_test(a_lost_history_never_fails_an_edit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,20 @@ static int64_t number(sqlite3 *h, const char *sql)
     return v;
 }
 
+/* Another program may take the file to its version while this one serves from it. */
+static void a_trial_write_leaves_the_version_alone(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    sqlite3 *h;
+    assert_int_equal(sqlite3_open(db, &h), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(h, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(store_try_write(s, NULL), ERR_OK);
+    assert_int_equal(number(h, "PRAGMA user_version"), 99);
+    sqlite3_close(h);
+    store_close(&s);
+}
+
 static void every_table_is_strict(void **state)
 {
     (void)state;
@@ -75,6 +89,23 @@ static void every_table_is_strict(void **state)
     store_close(&s);
 }
 
+static void a_service_goes_without_a_look_at_all_others(void **state)
+{
+    (void)state;
+    struct store *s = made();
+    sqlite3_stmt *st;
+    must_apply(s, FULL_DOC, 1);
+    assert_int_equal(sqlite3_prepare_v2(s->config.db,
+                                        "DELETE FROM service WHERE name = 'www.z.example'", -1, &st,
+                                        NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    assert_int_equal(sqlite3_changes(s->config.db), 1);
+    assert_int_equal(sqlite3_stmt_status(st, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+    sqlite3_finalize(st);
+    store_close(&s);
+}
+
 /* The next release, as it will be: one more step behind those there are. */
 static struct schema next_release(const char *last_step)
 {
@@ -83,7 +114,7 @@ static struct schema next_release(const char *last_step)
     for (int i = 0; i < version; i++)
         steps[i] = "SELECT no_such_function()"; /* is not run again */
     steps[version] = last_step;
-    return (struct schema){STORE_APPLICATION_ID, steps, version + 1, ""};
+    return (struct schema){STORE_APPLICATION_ID, steps, version + 1, "", ""};
 }
 static const char next_step[] = "CREATE TABLE extra(x INTEGER) STRICT;"
                                 "INSERT INTO extra VALUES(5);";
@@ -193,7 +224,9 @@ int main(void)
         scratch_test(a_file_of_schema_1_opens_and_means_the_same),
         scratch_test(a_history_of_schema_1_goes_on),
         scratch_test(a_file_of_schema_1_takes_a_window),
+        scratch_test(a_trial_write_leaves_the_version_alone),
         scratch_test(every_table_is_strict),
+        scratch_test(a_service_goes_without_a_look_at_all_others),
         scratch_test(an_upgrade_keeps_a_copy),
         scratch_test(a_failed_upgrade_leaves_the_file_as_it_was),
     };

@@ -6,7 +6,8 @@
  * Lifetime  *head is a cached model of the head revision, or NULL; it is loaded again when another
  *           process has written meanwhile, and replaced by the new one on success.
  * Threads   the store's thread.
- * Errors    ERR_CONFLICT: the document is older than the head and force was not given; else those
+ * Errors    ERR_CONFLICT: the document is older than the head and force was not given, or an edit
+ *           waits for its confirmation and this is no rollback for good, which ends the waiting; else those
  * of config, model, the callback and the store. On success diag holds the warnings that
  *           the edit brings. */
 #pragma once
@@ -25,9 +26,11 @@ struct store_revise {
     size_t edits_n;
     const char *document;
     size_t document_len;
+    const char *folder; /* of the document: what its relative paths are meant from, or NULL */
     int64_t rollback_to;
-    bool force;   /* apply a document of an older revision */
-    bool dry_run; /* all but the commit */
+    bool force;                    /* apply a document of an older revision */
+    bool dry_run;                  /* all but the commit */
+    int64_t confirm_until_wall_ms; /* it waits until then for store_waiting_end; 0: it does not */
     struct store_meta meta;
 };
 
@@ -46,6 +49,17 @@ typedef enum err store_compile_fn(void *ctx, struct model *m, struct diag *diag)
 enum err store_revise(struct store *s, struct model **head, const struct store_revise *what,
                       store_compile_fn *compile, void *ctx, struct store_revised *out,
                       struct diag *diag) WARN_UNUSED;
-/* The changes as lines for people, for answers and the terminal (new reference; NULL out of
- * memory). */
-json_t *store_revised_lines(const struct store_revised *r);
+/* The rollback that takes an edit back which nobody confirmed. It borrows words, which the call fills. */
+struct store_take_back_words {
+    char verb[64], message[64];
+};
+struct store_revise store_take_back(const struct store_waiting *w, int64_t wall_ms,
+                                    struct store_take_back_words *words);
+/* The changes as lines for people, for answers and the terminal (new reference; NULL out of memory), and then
+ * forgets them: of a large edit they are as large as the configuration. *more: so many changes are not among
+ * the lines, which end after the one that reaches STORE_LINES_MAX. */
+#define STORE_LINES_MAX 10000
+json_t *store_revised_take(struct store_revised *r, size_t *more);
+/* Puts them into reply, an object: "changes" and, where there are more, "changes_more". Takes lines, NULL
+ * for none. */
+void store_changes_put(json_t *reply, json_t *lines, size_t more);

@@ -30,6 +30,9 @@ int store_busy_timeout(struct store *s, int ms); /* how long to wait for a lock 
 /* The head revision, loaded from the tables; validated by the caller. */
 enum err store_load(struct store *s, struct model **out, struct diag *diag) WARN_UNUSED;
 enum err store_head(struct store *s, int64_t *revision, struct diag *diag) WARN_UNUSED;
+/* One setting as it is stored, for who cannot wait for all of it; NULL where it is not set. The caller frees
+ * it. */
+enum err store_setting(struct store *s, const char *key, char **out, struct diag *diag) WARN_UNUSED;
 /* Has another connection committed since the last call (PRAGMA data_version), or another file taken
  * the place of the one opened? ERR_NOT_FOUND while there is none. */
 enum err store_changed(struct store *s, bool *changed, struct diag *diag) WARN_UNUSED;
@@ -44,14 +47,22 @@ struct store_meta {
     int64_t wall_ms;
 };
 /* An edit: begin takes the write lock (waits up to 5 s, then ERR_BUSY) and gives the head as it is
- * under that lock; the caller clones, edits, validates, compiles; commit writes the changed rows
- * and one revision, or abort. If nothing changed, commit writes nothing and *revision is the
- * head's. */
+ * under that lock; the caller clones, edits, validates, compares, compiles; commit writes the changed
+ * rows and one revision, or abort. changes: config_diff of the two. If there are none, commit writes
+ * nothing and *revision is the head's. */
 enum err store_begin(struct store *s, int64_t *head, struct diag *diag) WARN_UNUSED;
 enum err store_commit(struct store *s, const struct model *before, const struct model *after,
-                      const struct store_meta *meta, int64_t *revision,
-                      struct diag *diag) WARN_UNUSED;
+                      const struct config_changes *changes, const struct store_meta *meta,
+                      int64_t *revision, struct diag *diag) WARN_UNUSED;
 void store_abort(struct store *s);
+
+/* An edit that is taken back to `back_to` at its time, unless it is confirmed; revision 0: none is. */
+struct store_waiting {
+    int64_t revision, back_to, until_wall_ms;
+};
+enum err store_waiting_get(struct store *s, struct store_waiting *out,
+                           struct diag *diag) WARN_UNUSED;
+enum err store_waiting_end(struct store *s, struct diag *diag) WARN_UNUSED;
 
 struct store_revision {
     int64_t revision, wall_ms;
