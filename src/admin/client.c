@@ -52,27 +52,31 @@ static enum err unreachable(const char *path, struct diag *diag, const char *wha
                       what);
 }
 
-static enum err send_line(struct admin_stream *s, const json_t *request, int64_t deadline_ms,
-                          struct diag *diag)
+static enum err send_all(struct admin_stream *s, const char *bytes, size_t len, int64_t deadline_ms,
+                         struct diag *diag)
 {
-    size_t len, sent = 0;
-    char *line = admin_line(request, &len);
-    if (!line)
-        return diag_error(diag, ERR_NOMEM, "", "out of memory for the request");
-    enum err e = ERR_OK;
-    while (!e && sent < len) {
+    for (size_t sent = 0; sent < len;) {
         int ready = wait_for(s->fd, POLLOUT, deadline_ms);
-        if (ready <= 0) {
-            e = unreachable(s->path, diag, ready ? strerror(-ready) : "it takes no request");
-            break;
-        }
+        if (ready <= 0)
+            return unreachable(s->path, diag, ready ? strerror(-ready) : "it takes no request");
         /* Pieces, so that a socket without room never blocks past the deadline. */
-        ssize_t n = send(s->fd, line + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(s->fd, bytes + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0)
             sent += (size_t)n;
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
             break; /* it may have refused and said why before it closed: read that */
     }
+    return ERR_OK;
+}
+
+static enum err send_line(struct admin_stream *s, const json_t *request, int64_t deadline_ms,
+                          struct diag *diag)
+{
+    size_t len;
+    char *line = admin_line(request, &len);
+    if (!line)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory for the request");
+    enum err e = send_all(s, line, len, deadline_ms, diag);
     free(line);
     return e;
 }
@@ -126,8 +130,9 @@ static enum err connect_patiently(const char *path, int64_t deadline_ms, int *fd
     }
 }
 
-enum err admin_stream_open(const char *path, const json_t *request, int64_t timeout_ms,
-                           struct admin_stream **out, json_t **first, struct diag *diag)
+static enum err ask(const char *path, const json_t *request, const char *text, size_t text_len,
+                    int64_t timeout_ms, struct admin_stream **out, json_t **first,
+                    struct diag *diag)
 {
     *out = NULL;
     *first = NULL;
@@ -146,6 +151,8 @@ enum err admin_stream_open(const char *path, const json_t *request, int64_t time
     if (!e)
         e = send_line(s, request, deadline_ms, diag);
     if (!e)
+        e = send_all(s, text, text_len, deadline_ms, diag);
+    if (!e)
         e = read_line(s, deadline_ms, first, diag);
     if (!e && !*first)
         e = unreachable(path, diag, "the time is over; it may still do what was asked");
@@ -155,11 +162,29 @@ enum err admin_stream_open(const char *path, const json_t *request, int64_t time
     return e;
 }
 
+enum err admin_stream_open(const char *path, const json_t *request, int64_t timeout_ms,
+                           struct admin_stream **out, json_t **first, struct diag *diag)
+{
+    return ask(path, request, NULL, 0, timeout_ms, out, first, diag);
+}
+
 enum err admin_call(const char *path, const json_t *request, int64_t timeout_ms, json_t **reply,
                     struct diag *diag)
 {
     struct admin_stream *s;
-    enum err e = admin_stream_open(path, request, timeout_ms, &s, reply, diag);
+    enum err e = ask(path, request, NULL, 0, timeout_ms, &s, reply, diag);
+    admin_stream_close(&s);
+    return e;
+}
+
+enum err admin_call_with(const char *path, json_t *request, const char *text, size_t len,
+                         int64_t timeout_ms, json_t **reply, struct diag *diag)
+{
+    struct admin_stream *s = NULL;
+    *reply = NULL;
+    if (json_object_set_new(request, "octets", json_integer((json_int_t)len)) != 0)
+        return diag_error(diag, ERR_NOMEM, "", "out of memory for the request");
+    enum err e = ask(path, request, text, len, timeout_ms, &s, reply, diag);
     admin_stream_close(&s);
     return e;
 }

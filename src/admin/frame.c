@@ -69,6 +69,17 @@ bool admin_frame_take(struct admin_frame *f, const char **line, size_t *len)
     return true;
 }
 
+size_t admin_frame_take_raw(struct admin_frame *f, char *out, size_t n)
+{
+    size_t there = f->len - f->taken;
+    n = n < there ? n : there;
+    if (n > 0)
+        memcpy(out, f->bytes + f->taken, n);
+    f->taken += n;
+    f->scanned = f->scanned > f->taken ? f->scanned : f->taken;
+    return n;
+}
+
 void admin_frame_fini(struct admin_frame *f)
 {
     free(f->bytes);

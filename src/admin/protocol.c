@@ -65,9 +65,16 @@ json_t *admin_refusal(enum admin_code code, const char *error, json_t *findings)
     json_t *j = json_object();
     json_object_set_new(j, "ok", json_false());
     json_object_set_new(j, "code", json_integer(code));
-    /* A sentence that quotes bytes of the request may not be UTF-8. */
+    /* A sentence that quotes bytes of the request, or cuts them, may not be UTF-8. */
+    char plain[1024];
     json_t *text = json_string(error);
-    json_object_set_new(j, "error", text ? text : json_string("refused"));
+    if (!text) {
+        snprintf(plain, sizeof plain, "%s", error);
+        for (char *c = plain; *c; c++)
+            *c = (unsigned char)*c < 0x80 ? *c : '?';
+        text = json_string(plain);
+    }
+    json_object_set_new(j, "error", text);
     json_object_set_new(j, "findings", findings ? findings : json_array());
     return j;
 }

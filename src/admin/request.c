@@ -8,6 +8,15 @@ static struct request *request_of(struct admin_request *r)
     return (struct request *)(void *)r;
 }
 
+void admin__request_free(struct request *q)
+{
+    if (!q)
+        return;
+    json_decref(q->pub.body);
+    free(q->text);
+    free(q);
+}
+
 static void request_finish(struct request *q, const json_t *answer)
 {
     struct client *c = q->client;
@@ -17,8 +26,7 @@ static void request_finish(struct request *q, const json_t *answer)
         if (answer)
             admin__client_send(c, answer);
     }
-    json_decref(q->pub.body);
-    free(q);
+    admin__request_free(q);
     if (c)
         admin__client_turn(c);
 }

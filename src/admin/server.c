@@ -15,9 +15,12 @@
  *      | EOF            +------------> STREAMING --- EOF, or too slow ---> CLOSING
  *      +--> CLOSING     | EOF: remembered; closes after the answer
  *
- * While a request is under way nothing is read, so a client can hold one request and one buffer. */
+ * While a request is under way nothing is read, so a client can hold one request and one buffer.
+ * Between READING and UNDER WAY lies COMING where a text follows the line: it is read straight into
+ * its place, and the request runs once it is whole. */
 
 #define READ_CHUNK (64u * 1024)
+#define TEXT_CHUNK (256u * 1024) /* a socket's buffer holds less */
 
 static void pump(struct client *c);
 
@@ -38,10 +41,10 @@ static void on_client_closed(uv_handle_t *h)
         if (q->streaming) { /* a stream without a reader is over */
             if (q->gone)
                 q->gone(q->gone_arg);
-            json_decref(q->pub.body);
-            free(q);
+            admin__request_free(q);
         }
     }
+    admin__request_free(c->coming.request);
     admin_frame_fini(&c->frame);
     server_release(c->server);
     free(c);
@@ -54,6 +57,7 @@ void admin__client_close(struct client *c)
     c->closing = true;
     struct admin_server *s = c->server;
     s->buffered -= c->buffered;
+    s->texts -= c->coming.got;
     s->counts.clients--;
     if (c->prev)
         c->prev->next = c->next;
@@ -129,6 +133,66 @@ static const struct admin_op *find_op(const struct admin_server *s, const char *
     return NULL;
 }
 
+/* Afterwards nobody knows where the next line begins. */
+static void refuse_and_close(struct client *c, enum admin_code code, const char *error)
+{
+    refuse_line(c, code, error);
+    admin__client_close(c);
+}
+
+static void run(struct client *c, struct request *q, const struct admin_op *op)
+{
+    c->request = q;
+    op->run(c->server->ctx, &q->pub);
+}
+
+/* The line's "octets": the request waits for them. False: it was refused. */
+static bool await_text(struct client *c, struct request *q, const struct admin_op *op,
+                       const json_t *octets)
+{
+    json_int_t n = json_integer_value(octets);
+    if (!json_is_integer(octets) || n < 0 || n > ADMIN_TEXT_MAX) {
+        refuse_and_close(c, ADMIN_USAGE, "octets is the length of what follows, 1 GiB at most");
+        return false;
+    }
+    q->text = malloc((size_t)n + 1);
+    if (!q->text) {
+        refuse_and_close(c, ADMIN_REFUSED, "out of memory for what follows");
+        return false;
+    }
+    q->pub.text = q->text;
+    q->pub.text_len = (size_t)n;
+    c->coming.request = q;
+    c->coming.op = op;
+    c->coming.got = 0;
+    return true;
+}
+
+static void text_came(struct client *c, size_t n)
+{
+    struct admin_server *s = c->server;
+    c->coming.got += n;
+    s->texts += n;
+    if (s->texts > ADMIN_TEXT_MAX)
+        refuse_and_close(c, ADMIN_REFUSED, "too much is on its way: try again later");
+}
+
+/* Runs the request whose text is whole by now; else there is more to wait for. */
+static bool run_if_whole(struct client *c)
+{
+    struct request *q = c->coming.request;
+    text_came(c, admin_frame_take_raw(&c->frame, q->text + c->coming.got,
+                                      q->pub.text_len - c->coming.got));
+    if (c->closing || c->coming.got < q->pub.text_len)
+        return false;
+    q->text[q->pub.text_len] = '\0';
+    c->server->texts -= c->coming.got;
+    c->coming.request = NULL;
+    c->coming.got = 0;
+    run(c, q, c->coming.op);
+    return true;
+}
+
 static void dispatch(struct client *c, const char *line, size_t len)
 {
     struct admin_server *s = c->server;
@@ -139,6 +203,8 @@ static void dispatch(struct client *c, const char *line, size_t len)
     char sentence[512];
     if (admin_request_parse(line, len, &body, &name, &diag) != ERR_OK) {
         refuse_line(c, ADMIN_USAGE, diag_first(&diag, sentence, sizeof sentence));
+        if (memmem(line, len, "\"octets\"", 8)) /* of what nobody can tell how long it is */
+            admin__client_close(c);
         diag_fini(&diag);
         return;
     }
@@ -150,14 +216,19 @@ static void dispatch(struct client *c, const char *line, size_t len)
                     : "no operation is called \"%.64s\": docs/control.md lists them",
                  name);
         refuse_line(c, op ? ADMIN_REFUSED : ADMIN_USAGE, sentence);
+        if (json_object_get(body, "octets"))
+            admin__client_close(c);
         json_decref(body);
         return;
     }
     q->pub.body = body;
     q->pub.op = name;
     q->client = c;
-    c->request = q;
-    op->run(s->ctx, &q->pub);
+    const json_t *octets = json_object_get(body, "octets");
+    if (!octets)
+        run(c, q, op);
+    else if (!await_text(c, q, op, octets))
+        admin__request_free(q);
 }
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
@@ -166,6 +237,12 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     struct client *c = h->data;
     char *at = NULL;
     size_t room = 0;
+    if (c->coming.request) { /* the frame is empty: run_if_whole took all of it */
+        size_t left = c->coming.request->pub.text_len - c->coming.got;
+        *buf = uv_buf_init(c->coming.request->text + c->coming.got,
+                           left < TEXT_CHUNK ? (unsigned)left : TEXT_CHUNK);
+        return;
+    }
     enum err e = admin_frame_room(&c->frame, READ_CHUNK, ADMIN_LINE_MAX, &at, &room);
     c->server->buffered += c->frame.cap - c->buffered;
     c->buffered = c->frame.cap;
@@ -190,6 +267,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             admin__client_close(c);
     } else if (n < 0) {
         admin__client_close(c);
+    } else if (c->coming.request) {
+        text_came(c, (size_t)n);
+        pump(c);
     } else if (c->request) {
         c->frame.len = c->frame.taken = c->frame.scanned =
             0; /* talk into a stream: not listened to */
@@ -218,9 +298,16 @@ static void pump(struct client *c)
     c->pumping = true;
     const char *line;
     size_t len;
-    while (!c->closing && !c->request && admin_frame_take(&c->frame, &line, &len))
-        if (len > 0)
+    while (!c->closing && !c->request) {
+        if (c->coming.request) {
+            if (!run_if_whole(c))
+                break;
+        } else if (!admin_frame_take(&c->frame, &line, &len)) {
+            break;
+        } else if (len > 0) {
             dispatch(c, line, len);
+        }
+    }
     c->pumping = false;
     if (!c->closing && c->frame.taken == c->frame.len && c->frame.cap > 2 * READ_CHUNK) {
         admin_frame_fini(&c->frame); /* a large document is not kept for the next ping */

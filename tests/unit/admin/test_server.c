@@ -39,6 +39,18 @@ static void op_echo(void *ctx, struct admin_request *r)
     admin_reply(r, j);
 }
 
+static void op_text(void *ctx, struct admin_request *r)
+{
+    (void)ctx;
+    if (!r->text) {
+        admin_refuse(r, ADMIN_USAGE, "no text", NULL);
+        return;
+    }
+    assert_int_equal(strlen(r->text), r->text_len); /* a zero follows it */
+    char ends[3] = {r->text_len ? r->text[0] : '-', r->text_len ? r->text[r->text_len - 1] : '-'};
+    admin_reply(r, json_pack("{s:s, s:I}", "ends", ends, "len", (json_int_t)r->text_len));
+}
+
 static void op_later(void *ctx, struct admin_request *r)
 {
     struct world *w = ctx;
@@ -70,13 +82,16 @@ static void op_stream(void *ctx, struct admin_request *r)
     admin_stream_begin(r, on_gone, w);
 }
 
-static const struct admin_op ops[] = {
-    {"echo", op_echo}, {"later", op_later}, {"no", op_no}, {"stream", op_stream}};
+static const struct admin_op ops[] = {{"echo", op_echo},
+                                      {"later", op_later},
+                                      {"no", op_no},
+                                      {"stream", op_stream},
+                                      {"text", op_text}};
 
 static void config_of(struct world *w, struct admin_server_config *c)
 {
     *c = (struct admin_server_config){
-        .path = w->path, .lock = w->lock, .ops = ops, .ops_n = 4, .ctx = w};
+        .path = w->path, .lock = w->lock, .ops = ops, .ops_n = sizeof ops / sizeof *ops, .ctx = w};
 }
 
 static int set_up(void **state)
@@ -189,6 +204,47 @@ static void a_bad_line_is_refused_and_the_connection_lives_on(void **state)
     say(fd, "{\"op\":\"echo\",\"n\":4}\n");
     assert_string_equal(hear(w, fd), "{\"n\":4,\"ok\":true}");
     close(fd);
+}
+
+static void a_text_follows_its_request(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    say(fd,
+        "{\"op\":\"text\",\"octets\":6}\n{\"a\":}{\"op\":\"echo\",\"n\":1}\n"); /* all at once */
+    assert_string_equal(hear(w, fd), "{\"ends\":\"{}\",\"len\":6,\"ok\":true}");
+    assert_string_equal(hear(w, fd), "{\"n\":1,\"ok\":true}");
+    say(fd, "{\"op\":\"text\",\"octets\":4}\na");
+    turn(w, 5);
+    say(fd, "\n\n"); /* in pieces, and no line of its own */
+    turn(w, 5);
+    say(fd, "z{\"op\":\"text\",\"octets\":0}\n");
+    assert_string_equal(hear(w, fd), "{\"ends\":\"az\",\"len\":4,\"ok\":true}");
+    assert_string_equal(hear(w, fd), "{\"ends\":\"--\",\"len\":0,\"ok\":true}");
+    say(fd, "{\"op\":\"text\"}\n");
+    assert_non_null(strstr(hear(w, fd), "no text"));
+    say(fd, "{\"op\":\"text\",\"octets\":100}\nhalf of it");
+    turn(w, 5);
+    close(fd);
+    turn(w, 5);
+    assert_int_equal(admin_server_counts(w->server).clients, 0);
+}
+
+/* Nobody can tell where the next line would begin. */
+static void a_text_that_cannot_be_taken_ends_the_connection(void **state)
+{
+    static const char *const bad[] = {"{\"op\":\"text\",\"octets\":-1}\n",
+                                      "{\"op\":\"text\",\"octets\":1073741825}\n",
+                                      "{\"op\":\"text\",\"octets\":\"six\"}\n", "{\"octets\":6}\n",
+                                      "{\"op\":\"frobnicate\",\"octets\":6}\n"};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int fd = dial(w);
+        say(fd, bad[i]);
+        assert_non_null(strstr(hear(w, fd), "\"code\":2"));
+        assert_string_equal(hear(w, fd), "");
+        close(fd);
+    }
 }
 
 static void a_client_that_vanishes_under_way_leaves_a_safe_request(void **state)
@@ -347,6 +403,7 @@ struct caller {
     struct diag diag;
     int64_t timeout_ms;
     size_t padding;
+    bool as_text; /* the padding follows the request */
 };
 
 static void on_done(uv_async_t *a)
@@ -361,9 +418,12 @@ static void *call_echo(void *arg)
     char *pad = malloc(c->padding + 1);
     memset(pad, 'p', c->padding);
     pad[c->padding] = '\0';
-    json_t *j = json_pack("{s:s, s:s}", "op", c->timeout_ms ? "later" : "echo", "n", pad);
+    json_t *j = c->as_text
+                    ? json_pack("{s:s}", "op", "text")
+                    : json_pack("{s:s, s:s}", "op", c->timeout_ms ? "later" : "echo", "n", pad);
+    c->e = c->as_text ? admin_call_with(c->path, j, pad, c->padding, 0, &c->reply, &c->diag)
+                      : admin_call(c->path, j, c->timeout_ms, &c->reply, &c->diag);
     free(pad);
-    c->e = admin_call(c->path, j, c->timeout_ms, &c->reply, &c->diag);
     json_decref(j);
     uv_async_send(&c->done);
     return NULL;
@@ -385,6 +445,16 @@ static void a_large_request_and_its_answer_travel_whole(void **state)
     run_caller(*state, &c);
     assert_int_equal(c.e, ERR_OK);
     assert_int_equal(json_string_length(json_object_get(c.reply, "n")), c.padding);
+    json_decref(c.reply);
+}
+
+static void a_text_longer_than_any_line_travels_whole(void **state)
+{
+    struct caller c = {.padding = 80u * 1024 * 1024, .as_text = true};
+    run_caller(*state, &c);
+    assert_int_equal(c.e, ERR_OK);
+    assert_int_equal(json_integer_value(json_object_get(c.reply, "len")), c.padding);
+    assert_string_equal(json_string_value(json_object_get(c.reply, "ends")), "pp");
     json_decref(c.reply);
 }
 
@@ -419,6 +489,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         story(several_requests_on_a_connection_are_answered_in_order),
         story(a_bad_line_is_refused_and_the_connection_lives_on),
+        story(a_text_follows_its_request),
+        story(a_text_that_cannot_be_taken_ends_the_connection),
         story(a_client_that_vanishes_under_way_leaves_a_safe_request),
         story(who_closes_its_sending_side_still_gets_the_answer),
         story(a_request_outlives_the_server),
@@ -429,6 +501,7 @@ int main(void)
         story(one_connection_too_many_is_told_so),
         story(a_socket_left_by_a_dead_daemon_is_replaced_a_living_one_is_not),
         story(a_large_request_and_its_answer_travel_whole),
+        story(a_text_longer_than_any_line_travels_whole),
         story(a_call_without_an_answer_ends_with_its_time),
         story(nobody_on_the_path_is_unreachable),
     };

@@ -12,6 +12,10 @@
 enum err admin_call(const char *path, const json_t *request, int64_t timeout_ms, json_t **reply,
                     struct diag *diag) WARN_UNUSED;
 
+/* The same, with a text that follows the request, which gets its "octets". */
+enum err admin_call_with(const char *path, json_t *request, const char *text, size_t len,
+                         int64_t timeout_ms, json_t **reply, struct diag *diag) WARN_UNUSED;
+
 struct admin_stream;
 /* Sends the request; *first is the daemon's first line: with "ok":false there is no stream. */
 enum err admin_stream_open(const char *path, const json_t *request, int64_t timeout_ms,

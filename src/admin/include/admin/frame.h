@@ -26,4 +26,6 @@ enum err admin_frame_append(struct admin_frame *f, const char *bytes, size_t n,
                             size_t line_max) WARN_UNUSED;
 /* The next whole line, without its newline (and a carriage return before it). */
 bool admin_frame_take(struct admin_frame *f, const char **line, size_t *len);
+/* Takes up to n octets, as they are, into out; how many there were. */
+size_t admin_frame_take_raw(struct admin_frame *f, char *out, size_t n);
 void admin_frame_fini(struct admin_frame *f);

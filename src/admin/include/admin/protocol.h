@@ -1,7 +1,8 @@
 /* admin/protocol: what both ends of the control socket agree on (docs/control.md).
- * Shape     one JSON object a line. A request names its "op"; every answer has "ok".
+ * Shape     one JSON object a line. A request names its "op"; every answer has "ok". A request with
+ *           "octets" is followed by so many octets, taken as they are: a document.
  * Units     codes are the exit statuses of the command line (product.md).
- * Limits    ADMIN_LINE_MAX bytes a line, either way: what a whole configuration may be as text.
+ * Limits    ADMIN_LINE_MAX bytes a line, either way; ADMIN_TEXT_MAX of what follows it.
  * Threads   any; no state. */
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <stdint.h>
 
 #define ADMIN_LINE_MAX (64u * 1024 * 1024)
+#define ADMIN_TEXT_MAX (1024u * 1024 * 1024)        /* a million services are 400 MiB */
+#define ADMIN_OVER_MS_MAX (366 * INT64_C(86400000)) /* of a drain */
 
 enum admin_code {
     ADMIN_DONE = 0,

@@ -12,8 +12,8 @@
  * Threads   [control] only, all of it. The process must ignore SIGPIPE (libuv writes without
  *           MSG_NOSIGNAL).
  * Limits    ADMIN_CLIENTS_MAX connections, ADMIN_LINE_MAX a request, ADMIN_BUFFERED_MAX of
- *           unfinished requests in all, ADMIN_QUEUE_MAX unsent answers before a slow reader is
- *           cut.
+ *           unfinished lines in all, ADMIN_TEXT_MAX of the texts that follow them, in all, while
+ *           they come; ADMIN_QUEUE_MAX unsent answers before a slow reader is cut.
  * Errors    start says why the path cannot be used. */
 #pragma once
 
@@ -26,7 +26,9 @@
 #define ADMIN_QUEUE_MAX (1024u * 1024)
 
 struct admin_request {
-    json_t *body;   /* borrowed until the request is answered */
+    json_t *body;     /* borrowed until the request is answered, as is text */
+    const char *text; /* what followed the request; NULL: nothing */
+    size_t text_len;
     const char *op; /* points into body */
     void *user;     /* the handler's own */
 };
