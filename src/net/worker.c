@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +120,7 @@ static void *run(void *arg)
     char name[16];
     snprintf(name, sizeof name, "net-%u", w->index);
     pthread_setname_np(pthread_self(), name);
+    turn_answers();
     uv_run(&w->loop, UV_RUN_DEFAULT);
     return NULL;
 }

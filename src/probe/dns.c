@@ -96,6 +96,10 @@ static bool write_query(struct probe_run *run)
     const char *name_text = p->qname ? p->qname : run->target->service;
     struct dns_name name;
     uint16_t type = DNS_A, id = 0;
+    if (!*name_text) {
+        probe__run_end(run, false, "no name to ask for: set qname, or name a service");
+        return false;
+    }
     if (!dns_name_from_text(name_text, &name)) {
         probe__run_end(run, false, "\"%s\" is not a domain name", name_text);
         return false;

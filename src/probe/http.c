@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define URL_TEXT_MAX 2048
+#define PROBE_HOST_TEXT_MAX 260
 
 struct http {
     CURL *easy;
@@ -56,10 +57,22 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-/* The name without a port, as it goes into URL and SNI. */
-static const char *host_of(const struct probe_run *run, int *len)
+/* Host as it was given, else the service's name; where an address alone is tried, the address. */
+static const char *host_given(const struct probe_run *run, char room[PROBE_HOST_TEXT_MAX])
 {
-    const char *host = run->target->probe->host ? run->target->probe->host : run->target->service;
+    const struct probe_target *t = run->target;
+    if (t->probe->host)
+        return t->probe->host;
+    if (*t->service)
+        return t->service;
+    snprintf(room, PROBE_HOST_TEXT_MAX, t->ip.family == 6 ? "[%s]" : "%s", t->address);
+    return room;
+}
+
+/* The name without a port, as it goes into URL and SNI. */
+static const char *host_of(const struct probe_run *run, char room[PROBE_HOST_TEXT_MAX], int *len)
+{
+    const char *host = host_given(run, room);
     const char *end = *host == '[' ? strchr(host, ']') : NULL;
     end = end ? end + 1 : host + strcspn(host, ":");
     *len = (int)(end - host);
@@ -71,10 +84,10 @@ static bool set_target(struct probe_run *run)
 {
     struct http *h = run->state;
     const struct model_probe *p = run->target->probe;
-    char text[URL_TEXT_MAX], ip[IP_TEXT_MAX];
+    char text[URL_TEXT_MAX], ip[IP_TEXT_MAX], room[PROBE_HOST_TEXT_MAX];
     bool https = p->type == PROBE_HTTPS;
     int len;
-    const char *host = host_of(run, &len);
+    const char *host = host_of(run, room, &len);
     const char *path = p->path && *p->path ? p->path : "/";
     int n = snprintf(text, sizeof text, "%s://%.*s:%u%s%s", https ? "https" : "http", len, host,
                      run->port, *path == '/' ? "" : "/", path);

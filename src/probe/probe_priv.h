@@ -111,7 +111,13 @@ struct probe_runner {
     struct probe_run *runs;
     struct probe_multi multi;
     struct resolver resolver;
-    uv_timer_t timer;     /* the schedule's next due time */
+    uv_timer_t timer; /* the schedule's next due time */
+    struct probe_soon {
+        uv_poll_t poll;
+        int fd;         /* -1: the timer above has to do */
+        int64_t due_ms; /* INT64_MAX: not set */
+        void (*due)(struct probe_runner *r);
+    } soon;               /* what is asked for within a few milliseconds */
     uv_prepare_t prepare; /* measures how long the loop was busy at a stretch */
     uint64_t turn_ns, turn_idle_ns, stalled_ns;
     unsigned open; /* handles, runs, lookups, curl sockets: all that calls back once more */
@@ -127,6 +133,11 @@ void probe__runner_rearm(struct probe_runner *r);
 /* How long the loop has been busy in stretches of more than PROBE_STALL_MS_MIN, ever. */
 #define PROBE_STALL_MS_MIN 100
 uint64_t probe__runner_stalled_ns(const struct probe_runner *r);
+
+/* due is called when what was set is, if that is near. */
+void probe__soon_open(struct probe_runner *r, void (*due)(struct probe_runner *r));
+void probe__soon_set(struct probe_runner *r, int64_t due_ms, int64_t now_ms);
+void probe__soon_close(struct probe_runner *r);
 
 /* curl on the loop */
 enum err probe__multi_open(struct probe_runner *r) WARN_UNUSED;

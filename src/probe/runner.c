@@ -72,9 +72,8 @@ static void start_due(struct probe_runner *r, const struct probe_schedule_due *d
     probe__run_begin(run);
 }
 
-static void on_due(uv_timer_t *timer)
+static void start_all_due(struct probe_runner *r)
 {
-    struct probe_runner *r = timer->data;
     struct probe_schedule_due due;
     for (int i = 0; i < STARTS_PER_TURN_MAX; i++) {
         /* A result may come at once, and its receiver may change the targets or close. */
@@ -84,6 +83,11 @@ static void on_due(uv_timer_t *timer)
     }
     if (!r->closing)
         probe__runner_rearm(r);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    start_all_due(timer->data);
 }
 
 void probe__runner_rearm(struct probe_runner *r)
@@ -112,6 +116,7 @@ static enum err open_handles(struct probe_runner *r)
     r->turn_idle_ns = uv_metrics_idle_time(r->loop);
     uv_prepare_start(&r->prepare, on_prepare);
     uv_unref((uv_handle_t *)&r->prepare);
+    probe__soon_open(r, start_all_due);
     return probe__multi_open(r);
 }
 
@@ -122,6 +127,7 @@ enum err probe_runner_create(uv_loop_t *loop, const struct probe_runner_config *
     if (!r)
         return ERR_NOMEM;
     r->loop = loop;
+    r->soon.fd = -1;
     r->config = *config;
     rng_seed(&r->rng, config->seed);
     enum err e = probe_schedule_create(NULL, 0, config->concurrency, clock_mono_ms(), &r->rng, NULL,
@@ -217,6 +223,7 @@ void probe_runner_soon(struct probe_runner *r, uint32_t target, int64_t at_ms, b
         return;
     int64_t now_ms = clock_mono_ms();
     probe_schedule_soon(r->schedule, target, at_ms > now_ms ? at_ms : now_ms, confirm);
+    probe__soon_set(r, at_ms, now_ms);
     probe__runner_rearm(r);
 }
 
@@ -285,6 +292,7 @@ void probe_runner_close(struct probe_runner **runner, void (*closed)(void *ctx),
     while (r->runs)
         probe__run_cancel(r->runs);
     probe__resolver_close(r);
+    probe__soon_close(r);
     uv_close((uv_handle_t *)&r->prepare, on_prepare_closed);
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }

@@ -64,6 +64,27 @@ static void the_host_header_is_what_the_probe_says(void **state)
     assert_non_null(strstr(srv.request, "\r\nHost: origin.example:8080\r\n"));
 }
 
+static void an_address_alone_is_its_own_host(void **state)
+{
+    (void)state;
+    const struct script script = {.reply = OK_REPLY};
+    server_open(&h, &srv, "127.0.0.1", &script, 1);
+    struct model_probe p = probe_defaults(PROBE_HTTP, srv.port);
+    struct probe_result r = harness_probe(&h, &p, "127.0.0.1", "");
+    assert_int_equal(strncmp(r.text, "200 in ", 7), 0);
+    assert_non_null(strstr(srv.request, "\r\nHost: 127.0.0.1\r\n"));
+}
+
+static void an_ipv6_address_alone_is_its_own_host(void **state)
+{
+    (void)state;
+    const struct script script = {.reply = OK_REPLY};
+    server_open(&h, &srv, "::1", &script, 1);
+    struct model_probe p = probe_defaults(PROBE_HTTP, srv.port);
+    assert_true(harness_probe(&h, &p, "::1", "").ok);
+    assert_non_null(strstr(srv.request, "\r\nHost: [::1]\r\n"));
+}
+
 static void ipv6_works(void **state)
 {
     (void)state;
@@ -298,6 +319,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_good_answer_is_ok_with_status_and_timings),
         T(the_host_header_is_what_the_probe_says),
+        T(an_address_alone_is_its_own_host),
+        T(an_ipv6_address_alone_is_its_own_host),
         T(ipv6_works),
         T(the_status_list_decides),
         T(a_refused_connection_fails_at_once),
