@@ -73,6 +73,10 @@ struct daemon {
     struct window_entry *windows; /* in the order in which they begin */
     struct follower *followers;
 
+    struct store_waiting waiting; /* confirm.c; revision 0: no edit waits */
+    int64_t waiting_due_ms;       /* monotonic */
+    bool taking_back, waiting_failed;
+
     uv_timer_t health_timer, housekeeping, flush_timer;
     uv_signal_t sigint, sigterm, sighup;
     int64_t state_restored_age_ms; /* -1: nothing was restored */
@@ -129,6 +133,16 @@ void signals_destroy(struct daemon *d);
 void signals_save(struct daemon *d); /* the engine's state, if it changed */
 /* Engine and board of the first world, with what the last run knew and what people said. */
 void signals_first(struct daemon *d, struct snapshot *s, struct store *store);
+
+/* confirm.c: an edit that is taken back unless it is confirmed. */
+void confirm_load(struct daemon *d, struct store *store);
+void confirm_begin(struct daemon *d, const struct store_waiting *w);
+void confirm_end(struct daemon *d);
+void confirm_follow(struct daemon *d, const struct store_waiting *w); /* of a database taken over */
+void confirm_look(struct daemon *d); /* now and then: is its time up? */
+void confirm_taken_back(struct daemon *d, int64_t revision, const char *error);
+json_t *confirm_json(const struct daemon *d);
+void op_confirm(void *ctx, struct admin_request *r);
 
 /* overrides.c: a person's word. */
 void overrides_load(struct daemon *d, struct store *store);
@@ -232,6 +246,12 @@ void op_what_if(void *ctx, struct admin_request *r);
 void op_geo_lookup(void *ctx, struct admin_request *r);
 void op_geo_status(void *ctx, struct admin_request *r);
 void op_probe_run(void *ctx, struct admin_request *r);
+/* The document that came with a request, as its text or, a short one, in it; NULL: none did. False: what is in
+ * it is no text. */
+bool ops_document(const struct admin_request *r, const char **text, size_t *len);
+void ops_take_back(struct daemon *d, const struct store_waiting *w);
 /* SIGHUP and `reload`; r NULL for the signal. */
 void ops_reload(struct daemon *d, struct admin_request *r);
-void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct diag *diag);
+/* keeper.h says what comes. */
+void ops_fresh(void *ctx, struct snapshot **s, const struct store_waiting *waiting,
+               const struct diag *diag);

@@ -443,6 +443,7 @@ void op_log_follow(void *ctx, struct admin_request *r)
     struct follower *f = calloc(1, sizeof *f);
     struct past_job *p = calloc(1, sizeof *p);
     CHECK(f && p);
+    config_request_names(r->body);
     struct store_event_filter filter = filter_of(r->body);
     *f = (struct follower){.next_one = d->followers,
                            .d = d,

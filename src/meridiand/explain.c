@@ -21,19 +21,21 @@ static bool read_question(struct admin_request *r, struct asked *a)
     const char *name = json_string_value(json_object_get(r->body, "name"));
     const char *client = json_string_value(json_object_get(r->body, "client"));
     const char *type = json_string_value(json_object_get(r->body, "type"));
-    const char *wrong = NULL;
+    char wrong[400] = "";
     memset(a, 0, sizeof *a);
     a->type = DNS_A;
     if (!name || !dns_name_from_text(name, &a->name))
-        wrong = "name is a domain name";
+        snprintf(wrong, sizeof wrong, "name \"%.253s\" is not a domain name", name ? name : "");
     else if (type && !dns_type_from_text(type, &a->type))
-        wrong = "type is a record type, like A or AAAA";
+        snprintf(wrong, sizeof wrong,
+                 "type \"%.32s\" is not a record type, like A, AAAA or TYPE65280", type);
     else if (client && !ip_prefix_parse(client, &a->client))
-        wrong = "client is an address or a network, like 203.0.113.7 or 203.0.113.0/24";
+        snprintf(wrong, sizeof wrong,
+                 "client \"%.64s\" is neither an address nor a network (81.2.69.0/24)", client);
     a->has_client = client != NULL;
-    if (wrong)
+    if (*wrong)
         admin_refuse(r, ADMIN_USAGE, wrong, NULL);
-    return !wrong;
+    return !*wrong;
 }
 
 /* The packet that a resolver would send for this client: its /24 or /48 as client subnet (a longer
@@ -98,7 +100,7 @@ static json_t *client_json(const struct snapshot *s, const struct answer_plan *p
 {
     char address[IP_TEXT_MAX], network[PREFIX_TEXT_MAX];
     const struct geo_client *c = &p->client;
-    struct ip_prefix net = {.ip = c->network, .len = c->network_len};
+    struct ip_prefix net = geo_client_network(c);
     const struct geo_spot *spot = geo_base_spot(s->base, geo_base_find(s->base, &c->looked_up));
     json_t *o = json_pack("{s:s, s:s, s:s, s:o}", "address", ip_format(&c->looked_up, address),
                           "from", from_text(c->from), "network", ip_prefix_format(&net, network),
@@ -140,7 +142,11 @@ static void verdict_of(const struct seen *x, uint32_t endpoint, unsigned group,
     const struct steer_site *site = steer_site_of(t, x->p->service, endpoint);
     uint32_t flags, avail = steer_effective(t, x->p->service, endpoint, &flags);
     uint32_t admit = steer_admission(&t->board, site->region, x->p->row.fence != UINT64_MAX);
-    if (is_chosen(x->p, endpoint))
+    if (is_chosen(x->p, endpoint) && x->p->steer.why == STEER_WHY_ADMITTED && avail < AVAIL_FULL)
+        snprintf(out, cap, "chosen: under pressure it admits %.2f of its guests",
+                 avail_to_double(steer_effective_eased(t, x->p->service, endpoint)) *
+                     (double)admit / STEER_ADMIT_FULL);
+    else if (is_chosen(x->p, endpoint))
         snprintf(out, cap, "chosen");
     else if (e->family != x->p->family)
         snprintf(out, cap, "another address family");
@@ -170,7 +176,8 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
     const struct snapshot_row *row = &p->row;
     const struct steer_service *svc = &s->steer.service[p->service];
     const struct model_service *m = &s->model->services[p->service];
-    struct seen x = {s, p, steer_hash_client(&p->client.network, p->client.network_len)};
+    struct ip_prefix network = geo_client_network(&p->client);
+    struct seen x = {s, p, steer_hash_client(&network.ip, network.len)};
     json_t *list = json_array();
     unsigned group = 0, chosen_group = UINT32_MAX;
     for (int pass = 0; pass < 2; pass++, group = 0)
@@ -201,7 +208,7 @@ static json_t *candidates_json(const struct snapshot *s, const struct answer_pla
     return list;
 }
 
-/* Regions of the client's row that send guests on. */
+/* Regions of the client's row that send guests on, and those that take some although they are below 1. */
 static void add_full(const struct snapshot *s, const struct answer_plan *p,
                      const struct steer_row *row, json_t *steps)
 {
@@ -215,6 +222,8 @@ static void add_full(const struct snapshot *s, const struct answer_plan *p,
                       s->regions[r].name, (double)admit / STEER_ADMIT_FULL);
         said |= 1ull << r;
     }
+    if (steer_eased(&s->steer.board))
+        add_stepf(steps, "capacity", "pressure: regions below 1 admit guests, too, in part");
 }
 
 static void explain_service(const struct snapshot *s, const struct answer_plan *p, json_t *o,
@@ -292,9 +301,26 @@ static const char *kind_text(const struct answer_plan *p)
     return "";
 }
 
+static void add_rrset(const struct snapshot *s, const struct zone_tree_rrset *rr, json_t *list)
+{
+    const uint8_t *at = s->tree.rdata + rr->rdata;
+    for (uint16_t i = 0; i < rr->n; i++) {
+        uint16_t len = (uint16_t)(at[0] << 8 | at[1]);
+        char *text = zone_rdata_text(rr->type, at + 2, len);
+        json_array_append_new(list, json_string(text ? text : "(not readable)"));
+        free(text);
+        at += 2u + len;
+    }
+}
+
 static json_t *answers_json(const struct snapshot *s, const struct answer_plan *p)
 {
     json_t *list = json_array();
+    char name[DNS_NAME_TEXT_MAX];
+    if (p->kind == PLAN_RRSET)
+        add_rrset(s, &s->tree.rrsets[p->rrset], list);
+    else if (p->kind == PLAN_OUTSIDE && p->target_len)
+        json_array_append_new(list, json_string(dns_name_to_text(p->target, name)));
     for (uint16_t i = 0; p->kind == PLAN_SERVICE && i < p->steer.n; i++) {
         const struct model_service *m = &s->model->services[p->service];
         json_array_append_new(
@@ -303,6 +329,26 @@ static json_t *answers_json(const struct snapshot *s, const struct answer_plan *
                             .address));
     }
     return list;
+}
+
+/* Each alias on the way, and what it leads to. */
+static void explain_chain(const struct snapshot *s, const struct answer_plan *p, json_t *steps)
+{
+    for (uint8_t i = 0; i < p->chain_n; i++) {
+        const struct zone_tree_rrset *rr = &s->tree.rrsets[p->chain[i].rrset];
+        const uint8_t *at = s->tree.rdata + rr->rdata;
+        char name[DNS_NAME_TEXT_MAX];
+        add_stepf(steps, "alias", "%s %s", p->chain[i].dname ? "DNAME" : "CNAME",
+                  dns_name_to_text(p->chain[i].dname ? p->target : at + 2, name));
+    }
+}
+
+static uint32_t ttl_of(const struct snapshot *s, const struct answer_plan *p)
+{
+    return p->kind == PLAN_RRSET ? s->tree.rrsets[p->rrset].ttl
+           : p->kind == PLAN_OUTSIDE && p->chain_n
+               ? s->tree.rrsets[p->chain[p->chain_n - 1].rrset].ttl
+               : p->ttl;
 }
 
 void op_explain(void *ctx, struct admin_request *r)
@@ -330,12 +376,13 @@ void op_explain(void *ctx, struct admin_request *r)
     json_object_set_new(o, "kind", json_string(kind_text(p)));
     json_object_set_new(o, "rcode", json_string(dns_rcode_text(p->rcode)));
     json_object_set_new(o, "answers", answers_json(s, p));
-    json_object_set_new(o, "ttl", json_integer(p->ttl));
+    json_object_set_new(o, "ttl", json_integer(ttl_of(s, p)));
     json_object_set_new(o, "scope", json_integer(p->scope));
     explain_guard(s, &a, steps);
     if (p->zone != ZONE_NONE)
         add_stepf(steps, "find", "zone %s%s", s->model->zones[p->zone].name,
                   s->tree.zones[p->zone].unready ? ", whose file could not be read yet" : "");
+    explain_chain(s, p, steps);
     if (p->located)
         explain_service(s, p, o, steps);
     json_object_set_new(o, "steps", steps);

@@ -1,7 +1,9 @@
 #include "keeper_priv.h"
 
+#include "base/beside.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/turn.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -87,6 +89,53 @@ void keeper__give_back(void)
 #endif
 }
 
+/* Geo databases, read while the model is: they need only their paths. */
+struct geo_ahead {
+    struct snapshot_cache *cache;
+    char *setting;
+    struct beside work;
+};
+
+static void read_geo(void *ctx)
+{
+    struct geo_ahead *g = ctx;
+    snapshot_cache_read_geo(g->cache, g->setting);
+}
+
+/* The setting as it is in force for this run, NULL where none is. */
+static char *geo_setting(const struct keeper *k)
+{
+    char *setting = NULL;
+    struct diag unheard = {0};
+    for (size_t i = 0; i < k->config.overrides_n; i++) {
+        const struct config_edit *e = &k->config.overrides[i];
+        const char *value = strcmp(e->name, "geo") == 0
+                                ? json_string_value(json_object_get(e->fields, "value"))
+                                : NULL;
+        if (value) {
+            free(setting);
+            setting = strdup(value);
+        }
+    }
+    if (!setting)
+        (void)!store_setting(k->store, "geo", &setting, &unheard);
+    diag_fini(&unheard);
+    return setting;
+}
+
+static enum err load_first(struct keeper *k, struct diag *diag)
+{
+    struct geo_ahead geo = {.cache = k->cache, .setting = geo_setting(k)};
+    if (geo.setting)
+        beside_begin(&geo.work, "geo", read_geo, &geo);
+    enum err e = keeper__load_head(k, &k->head, diag);
+    beside_end(&geo.work);
+    free(geo.setting);
+    if (!e)
+        keeper__overdue(k);
+    return e;
+}
+
 enum err keeper_create(const struct keeper_config *config, struct keeper **out,
                        struct snapshot **first, struct diag *diag)
 {
@@ -108,7 +157,7 @@ enum err keeper_create(const struct keeper_config *config, struct keeper **out,
     if (!e)
         e = store_open(config->db_path, &k->store, diag);
     if (!e)
-        e = keeper__load_head(k, &k->head, diag);
+        e = load_first(k, diag);
     if (!e)
         e = effective_model(k, k->head, &effective, diag);
     if (!e) {
@@ -117,6 +166,8 @@ enum err keeper_create(const struct keeper_config *config, struct keeper **out,
             .workers = k->workers, .keep_geo = true, .keep_zones = true};
         e = snapshot_compile(effective, k->cache, &options, first, diag);
     }
+    if (!e)
+        snapshot_cache_serves(k->cache, *first);
     model_unref(&effective);
     keeper__give_back();
     if (e)
@@ -233,11 +284,10 @@ enum err keeper_revise(struct keeper *k, const struct store_revise *what, struct
         model_unref(&k->head);
         k->head = model_ref(head);
         k->behind = false;
+        snapshot_cache_serves(k->cache, c.snapshot);
         *snapshot = c.snapshot;
         keeper_wrote(k, ERR_OK, NULL);
     } else {
-        if (c.snapshot)
-            snapshot_cache_forget(k->cache);
         snapshot_unref(&c.snapshot);
         if (e && !c.refused)
             keeper_wrote(k, e, diag);
@@ -256,8 +306,6 @@ enum err keeper_try(struct keeper *k, const struct store_revise *what, struct st
     struct model *head = model_ref(k->head);
     if (!e)
         e = store_revise(k->store, &head, what, compile_edit, &c, out, diag);
-    if (c.snapshot)
-        snapshot_cache_forget(k->cache);
     if (e)
         snapshot_unref(&c.snapshot);
     model_unref(&head);
@@ -269,6 +317,8 @@ enum err keeper_reload(struct keeper *k, struct snapshot **out, struct diag *dia
 {
     snapshot_cache_recheck(k->cache);
     enum err e = keeper__compile(k, k->head, true, out, diag);
+    if (!e)
+        snapshot_cache_serves(k->cache, *out);
     keeper__give_back();
     return e;
 }
@@ -285,51 +335,103 @@ void keeper__finish(struct keeper *k, struct keeper_job *job)
     uv_async_send(&k->doorbell);
 }
 
-static struct keeper_job *next_job(struct keeper *k, bool *stopping)
+static bool is_next(const struct keeper *k, bool brief)
+{
+    return k->todo && k->todo->brief == brief;
+}
+
+static struct timespec next_look(void)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += KEEPER_POLL_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
+    return until;
+}
+
+/* Until it is this thread's turn, which end_turn() ends; false: there is nothing more to do. *job NULL: it
+ * is time to look around. */
+static bool begin_turn(struct keeper *k, bool brief, struct keeper_job **job, bool *stopping)
+{
+    const struct timespec until = next_look();
+    bool look = false;
     pthread_mutex_lock(&k->lock);
-    while (!k->todo && !k->stopping && pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
-        ;
-    struct keeper_job *job = k->todo;
-    if (job) {
-        k->todo = job->next;
+    while ((k->todo || !k->stopping) && (k->working || !(look || is_next(k, brief)))) {
+        if (brief || look)
+            pthread_cond_wait(&k->wake, &k->lock);
+        else
+            look = pthread_cond_timedwait(&k->wake, &k->lock, &until) != 0;
+    }
+    *job = NULL;
+    *stopping = k->stopping;
+    bool turn = k->todo || !k->stopping;
+    if (turn && is_next(k, brief)) {
+        *job = k->todo;
+        k->todo = k->todo->next;
         if (!k->todo)
             k->todo_tail = &k->todo;
     }
-    *stopping = k->stopping;
+    k->working |= turn;
     pthread_mutex_unlock(&k->lock);
-    return job;
+    return turn;
+}
+
+static void end_turn(struct keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->working = false;
+    pthread_cond_broadcast(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+static void do_job(struct keeper *k, struct keeper_job *job, bool stopping)
+{
+    if (stopping) /* who stops does not wait long for a lock */
+        store_busy_timeout(k->store, LOOK_BUSY_MS);
+    job->run(k, job);
+    keeper__finish(k, job);
+}
+
+static void look_around(struct keeper *k)
+{
+    int64_t now = clock_mono_ms();
+    if (now - k->polled_ms >= KEEPER_POLL_MS) {
+        k->polled_ms = now;
+        keeper__watch_store(k);
+        keeper__watch_history(k);
+    }
+    if (now - k->geo_checked_ms >= GEO_CHECK_MS) {
+        k->geo_checked_ms = now;
+        keeper__watch_geo(k);
+    }
 }
 
 static void *keeper_main(void *arg)
 {
     struct keeper *k = arg;
+    struct keeper_job *job;
     pthread_setname_np(pthread_self(), "keeper");
-    for (bool stopping = false;;) {
-        struct keeper_job *job = next_job(k, &stopping);
-        if (job) {
-            if (stopping) /* who stops does not wait long for a lock */
-                store_busy_timeout(k->store, LOOK_BUSY_MS);
-            job->run(k, job);
-            keeper__finish(k, job);
-        } else if (stopping)
-            return NULL;
-        int64_t now = clock_mono_ms();
-        if (now - k->polled_ms >= KEEPER_POLL_MS && !stopping) {
-            k->polled_ms = now;
-            keeper__watch_store(k);
-            keeper__watch_history(k);
-        }
-        if (now - k->geo_checked_ms >= GEO_CHECK_MS && !stopping) {
-            k->geo_checked_ms = now;
-            keeper__watch_geo(k);
-        }
+    turn_keeps();
+    for (bool stopping; begin_turn(k, false, &job, &stopping); end_turn(k)) {
+        if (job)
+            do_job(k, job, stopping);
+        if (!stopping)
+            look_around(k);
     }
+    return NULL;
+}
+
+static void *brief_main(void *arg)
+{
+    struct keeper *k = arg;
+    struct keeper_job *job;
+    pthread_setname_np(pthread_self(), "keeper-brief");
+    turn_controls();
+    for (bool stopping; begin_turn(k, true, &job, &stopping); end_turn(k))
+        if (job)
+            do_job(k, job, stopping);
+    return NULL;
 }
 
 static void collect(uv_async_t *handle)
@@ -347,6 +449,14 @@ static void collect(uv_async_t *handle)
     }
 }
 
+static void tell_to_stop(struct keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->stopping = true;
+    pthread_cond_broadcast(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
 enum err keeper_start(struct keeper *k, uv_loop_t *loop)
 {
     int rc = uv_async_init(loop, &k->doorbell, collect);
@@ -354,11 +464,18 @@ enum err keeper_start(struct keeper *k, uv_loop_t *loop)
         return (enum err)rc;
     k->doorbell.data = k;
     rc = pthread_create(&k->thread, NULL, keeper_main, k);
+    if (rc == 0) {
+        rc = pthread_create(&k->brief_thread, NULL, brief_main, k);
+        k->running = rc == 0;
+        if (rc) {
+            tell_to_stop(k);
+            pthread_join(k->thread, NULL);
+        }
+    }
     if (rc) {
         uv_close((uv_handle_t *)&k->doorbell, NULL);
         return (enum err) - rc;
     }
-    k->running = true;
     return ERR_OK;
 }
 
@@ -368,7 +485,7 @@ void keeper_submit(struct keeper *k, struct keeper_job *job)
     job->next = NULL;
     *k->todo_tail = job;
     k->todo_tail = &job->next;
-    pthread_cond_signal(&k->wake);
+    pthread_cond_broadcast(&k->wake);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -382,11 +499,9 @@ void keeper_stop(struct keeper *k)
         }
         return;
     }
-    pthread_mutex_lock(&k->lock);
-    k->stopping = true;
-    pthread_cond_signal(&k->wake);
-    pthread_mutex_unlock(&k->lock);
+    tell_to_stop(k);
     pthread_join(k->thread, NULL);
+    pthread_join(k->brief_thread, NULL);
     k->running = false;
     collect(&k->doorbell);
     uv_close((uv_handle_t *)&k->doorbell, NULL);

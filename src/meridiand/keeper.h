@@ -1,11 +1,13 @@
-/* keeper: the one thread that touches SQLite and compiles, so that a slow disk or a big
- * configuration delays neither an answer nor a probe.
- * Work      jobs in order; results come back on the control loop through done(). Besides jobs it
+/* keeper: the one place that touches SQLite and compiles, on threads of its own, so that a slow disk or a
+ * big configuration delays neither an answer nor a probe.
+ * Work      jobs in order, one at a time: those that take long on a thread that gives way to all others,
+ *           brief ones on one that does not, since a person's word is in force no sooner than it is
+ *           stored. Results come back on the control loop through done(). Besides jobs it
  *           looks every KEEPER_POLL_MS whether another process has written, and whether a geo file
  *           changed, and hands over the snapshot that follows from it.
  * Owns      the store, the head model, the compiler's cache. Jobs are owned by the keeper until
  *           done().
- * Threads   keeper_submit and callbacks: control thread. run(): the keeper's.
+ * Threads   keeper_submit and callbacks: control thread. run(): the keeper's, one of the two.
  * Errors    a database that fails leaves what serves alone: the word for it is in
  *           keeper_trouble. */
 #pragma once
@@ -20,6 +22,7 @@
 struct keeper;
 struct keeper_job {
     struct keeper_job *next;
+    bool brief; /* a write of a few rows: milliseconds, most of them the disk's */
     /* Keeper's thread. */
     void (*run)(struct keeper *k, struct keeper_job *job);
     /* Control thread; frees the job. */
@@ -34,7 +37,8 @@ struct keeper_config {
     unsigned workers;
     /* A snapshot that follows from outside: another process's revision or a changed file. Control
      * thread; takes *s. why is "revision" or "files". */
-    void (*fresh)(void *ctx, struct snapshot **s, const char *why, const struct diag *diag);
+    void (*fresh)(void *ctx, struct snapshot **s, const struct store_waiting *waiting,
+                  const struct diag *diag);
     void *ctx;
 };
 

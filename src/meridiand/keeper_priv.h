@@ -14,17 +14,18 @@ struct keeper {
     struct snapshot_cache *cache;
     unsigned workers;
 
-    pthread_t thread;
+    pthread_t thread, brief_thread;
     bool running;
     pthread_mutex_t lock; /* over all that follows */
     pthread_cond_t wake;
     struct keeper_job *todo, **todo_tail;
     struct keeper_job *finished, **finished_tail;
+    bool working; /* one of the threads is: what is not the lock's is its */
     bool stopping;
     char trouble[256], history_trouble[256];
 
     uv_async_t doorbell;
-    /* Keeper's thread only. */
+    /* The thread's that works. */
     int64_t polled_ms, geo_checked_ms, retried_ms, history_retried_ms;
     bool behind; /* what is stored is not what serves */
     bool cannot_write;
@@ -33,6 +34,7 @@ struct keeper {
 
 /* The snapshot of a model, with the settings of the command line. keep: what cannot be read any more stays
  * as it was, with a warning; else that is so only of files that were named before. */
+void keeper__overdue(struct keeper *k); /* overdue.c; after the head was loaded */
 enum err keeper__compile(struct keeper *k, struct model *m, bool keep, struct snapshot **out,
                          struct diag *diag) WARN_UNUSED;
 enum err keeper__load_head(struct keeper *k, struct model **out, struct diag *diag) WARN_UNUSED;

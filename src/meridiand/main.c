@@ -1,11 +1,14 @@
 /* meridiand: reads its command line, puts the rooms together, serves, leaves. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/turn.h"
 #include "crowd/recent.h"
 #include "daemon.h"
+#include "model/nearest.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -81,18 +84,49 @@ static void parse_log_level(const char *text)
     log_level_set(level);
 }
 
+static const struct option longs[] = {{"db", required_argument, NULL, 'd'},
+                                      {"listen", required_argument, NULL, 'l'},
+                                      {"set", required_argument, NULL, 's'},
+                                      {"log-level", required_argument, NULL, 'L'},
+                                      {"version", no_argument, NULL, 'V'},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {0}};
+
+/* What getopt_long did not take, as one sentence. */
+static void refuse_flag(const char *text)
+{
+    char word[NEAREST_WORD_MAX + 1];
+    struct nearest near;
+    const struct option *known = NULL;
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(text, "="), text);
+    nearest_start(&near, word + strspn(word, "-"));
+    for (const struct option *l = longs; l->name; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "--%s", l->name);
+        if (strcmp(name, word) == 0)
+            known = l;
+        else
+            nearest_offer(&near, l->name);
+    }
+    if (known)
+        fprintf(stderr, "meridiand: --%s %s: see `meridiand --help`\n", known->name,
+                known->has_arg ? "needs a value" : "takes no value");
+    else if (nearest_best(&near))
+        fprintf(stderr, "meridiand: \"%.60s\" is not a flag; did you mean \"--%s\"?\n", word,
+                nearest_best(&near));
+    else
+        fprintf(stderr, "meridiand: \"%.60s\" is not a flag: `meridiand --help` lists them\n",
+                word);
+    exit(2);
+}
+
 static void parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {{"db", required_argument, NULL, 'd'},
-                                          {"listen", required_argument, NULL, 'l'},
-                                          {"set", required_argument, NULL, 's'},
-                                          {"log-level", required_argument, NULL, 'L'},
-                                          {"version", no_argument, NULL, 'V'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
     const char *env = getenv("MERIDIAN_DB");
     o->db = env && env[0] ? env : DB_DEFAULT;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+    char short_flag[4];
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":h", longs, NULL)) != -1;) {
         size_t used = strlen(o->listen);
         switch (c) {
         case 'd':
@@ -119,12 +153,15 @@ static void parse_options(int argc, char **argv, struct options *o)
             fputs(usage_text, stdout);
             exit(0);
         default:
-            fputs(usage_text, stderr);
-            exit(2);
+            snprintf(short_flag, sizeof short_flag, "-%c", optopt);
+            refuse_flag(strncmp(argv[optind - 1], "--", 2) == 0 ? argv[optind - 1] : short_flag);
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "meridiand: unexpected argument \"%s\"\n%s", argv[optind], usage_text);
+        fprintf(stderr,
+                "meridiand: \"%.60s\" is one word too many; `meridiand --help` says what it "
+                "takes\n",
+                argv[optind]);
         exit(2);
     }
     if (o->listens)
@@ -241,6 +278,7 @@ static void on_housekeeping(uv_timer_t *t)
     if (maintenance_look(d, world_now(d)))
         signals_settle(d);
     signals_save(d);
+    confirm_look(d);
     prune_look(d);
 }
 
@@ -384,12 +422,22 @@ static void warn_all(const struct diag *diag)
                       diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
 }
 
+/* Threads would each have a heap, and what lies free at the end of one is not given back. Workers allocate
+ * nothing, the others not so much that they wait for each other. */
+static void share_one_heap(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     static struct options o;
     static struct daemon d;
     struct diag diag = {0};
     struct snapshot *first = NULL;
+    share_one_heap();
     parse_options(argc, argv, &o);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
@@ -416,8 +464,10 @@ int main(int argc, char **argv)
     } else
         warn_all(&diag);
     diag_fini(&diag);
-    if (d.serving)
+    if (d.serving) {
+        turn_controls();
         uv_run(d.loop, UV_RUN_DEFAULT);
+    }
     destroy(&d, &first);
     uv_loop_close(d.loop);
     for (size_t i = 0; i < o.overrides_n; i++)

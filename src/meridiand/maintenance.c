@@ -261,7 +261,7 @@ static void submit(struct daemon *d, struct admin_request *r, const struct store
 {
     struct window_job *j = calloc(1, sizeof *j);
     CHECK(j);
-    *j = (struct window_job){.job = {.run = window_run, .done = window_done},
+    *j = (struct window_job){.job = {.brief = true, .run = window_run, .done = window_done},
                              .request = r,
                              .row = *row,
                              .remove = remove};
@@ -269,7 +269,6 @@ static void submit(struct daemon *d, struct admin_request *r, const struct store
 }
 
 #define WALL_MS_MAX 253402300800000.0 /* the year 10000 */
-#define OVER_MS_MAX (366 * INT64_C(86400000))
 
 static int64_t integer_of(const json_t *body, const char *key)
 {
@@ -284,7 +283,7 @@ static const char *wrong(const struct store_maintenance *m)
     bool down = strcmp(m->state, "down") == 0;
     if (!down && strcmp(m->state, "drain") != 0)
         return "state is drain or down";
-    if (!(m->to >= 0 && m->to <= 1) || m->over_ms < 0 || m->over_ms > OVER_MS_MAX)
+    if (!(m->to >= 0 && m->to <= 1) || m->over_ms < 0 || m->over_ms > ADMIN_OVER_MS_MAX)
         return "to is a share from 0 to 1, over a time of 0 to 366 days in milliseconds";
     if (down && m->to > 0)
         return "to goes with a drain, not with down";
@@ -298,6 +297,7 @@ static const char *wrong(const struct store_maintenance *m)
 void op_maintenance_add(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
+    config_request_names(r->body);
     const json_t *to = json_object_get(r->body, "to");
     struct store_maintenance m = {.region = text_of(r->body, "region"),
                                   .state = text_of(r->body, "state"),

@@ -13,7 +13,11 @@ struct edit_job {
     struct store_revise what;
     struct config_edit *edits;
     struct store_revised revised;
+    json_t *lines; /* of the changes, made where there is time; NULL: of none */
+    size_t more;
     struct snapshot *snapshot;
+    struct store_waiting back; /* revision 0: not the end of a waiting */
+    struct store_take_back_words words;
     enum err e;
     struct diag diag;
 };
@@ -24,10 +28,22 @@ static const char *text_of(const json_t *body, const char *key, const char *fall
     return text ? text : fallback;
 }
 
+/* Of a waiting that is over, nothing is taken back. */
 static void edit_run(struct keeper *k, struct keeper_job *job)
 {
     struct edit_job *j = (struct edit_job *)(void *)job;
+    struct store_waiting now = {0};
+    if (j->back.revision) /* in an older file that lies there for now nothing waits */
+        j->e = keeper_ready(k, &j->diag);
+    if (j->back.revision && !j->e) /* confirmed meanwhile? */
+        j->e = store_waiting_get(keeper_store(k), &now, &j->diag);
+    if (j->e || now.revision != j->back.revision)
+        return;
     j->e = keeper_revise(k, &j->what, &j->revised, &j->snapshot, &j->diag);
+    if (!j->e)
+        j->lines = store_revised_take(&j->revised, &j->more);
+    if (j->back.revision && !j->e && !j->revised.changed)
+        j->e = store_waiting_end(keeper_store(k), &j->diag);
 }
 
 /* Sockets, threads and the control socket are made at the start. */
@@ -52,25 +68,56 @@ static void say_revision(struct daemon *d, const struct edit_job *j)
                m->message);
 }
 
+/* Does the new revision wait for its confirmation, or end the waiting of another? */
+static void wait_for_it(struct daemon *d, const struct edit_job *j)
+{
+    struct store_waiting w = {j->revised.revision, j->revised.revision - 1,
+                              j->what.confirm_until_wall_ms};
+    if (w.until_wall_ms)
+        confirm_begin(d, &w);
+    else if (j->what.kind == REVISE_ROLLBACK)
+        confirm_end(d);
+}
+
+static json_t *outcome_json(const struct edit_job *j)
+{
+    char until[TIME_TEXT_MAX];
+    bool waits = j->snapshot && j->what.confirm_until_wall_ms && !j->what.dry_run;
+    json_t *reply =
+        json_pack("{s:I, s:b, s:b, s:s*, s:o}", "revision", (json_int_t)j->revised.revision,
+                  "serving", 1, "changed", j->revised.changed, "confirm_until",
+                  waits ? time_format_s(j->what.confirm_until_wall_ms, until) : NULL, "warnings",
+                  admin_findings(&j->diag, DIAG_WARNING));
+    store_changes_put(reply, json_incref(j->lines), j->more);
+    return reply;
+}
+
 static void edit_done(void *ctx, struct keeper_job *job)
 {
     struct daemon *d = ctx;
     struct edit_job *j = (struct edit_job *)(void *)job;
-    if (j->e)
+    char text[512];
+    if (j->e && j->request)
         admin_refuse_diag(j->request, j->e, &j->diag);
+    else if (j->e)
+        confirm_taken_back(d, j->back.revision, diag_first(&j->diag, text, sizeof text));
     else {
-        if (j->snapshot) {
+        if (j->snapshot)
             warn_of_restart(world_now(d), j->snapshot, &j->diag);
+        json_t *outcome = j->request ? outcome_json(j) : NULL;
+        if (j->snapshot) {
             world_publish(d, &j->snapshot);
             say_revision(d, j);
+            wait_for_it(d, j);
         }
-        json_t *lines = store_revised_lines(&j->revised);
-        admin_reply(j->request,
-                    json_pack("{s:I, s:b, s:b, s:o, s:o}", "revision",
-                              (json_int_t)j->revised.revision, "serving", 1, "changed",
-                              j->revised.changed, "changes", lines ? lines : json_array(),
-                              "warnings", admin_findings(&j->diag, DIAG_WARNING)));
+        if (!j->revised.changed && j->what.kind == REVISE_ROLLBACK && !j->what.dry_run)
+            confirm_end(d);
+        if (j->request)
+            admin_reply(j->request, outcome);
+        else
+            confirm_taken_back(d, j->back.revision, NULL);
     }
+    json_decref(j->lines);
     store_revised_fini(&j->revised);
     snapshot_unref(&j->snapshot);
     diag_fini(&j->diag);
@@ -96,6 +143,44 @@ static struct edit_job *edit_create(struct admin_request *r, enum store_revise_k
     return j;
 }
 
+/* confirm_within_ms: false after a refusal. */
+static bool read_confirm(struct admin_request *r, struct store_revise *what)
+{
+    const json_t *within = json_object_get(r->body, "confirm_within_ms");
+    json_int_t ms = json_integer_value(within);
+    if (!within || json_is_null(within))
+        return true;
+    if (!json_is_integer(within) || ms <= 0 || ms > ADMIN_OVER_MS_MAX) {
+        admin_refuse(r, ADMIN_USAGE,
+                     "confirm_within_ms is a whole number of milliseconds, above 0 and at most 366 "
+                     "days",
+                     NULL);
+        return false;
+    }
+    what->confirm_until_wall_ms = what->meta.wall_ms + ms;
+    return true;
+}
+
+static void submit_edit(struct daemon *d, struct edit_job *j)
+{
+    if (read_confirm(j->request, &j->what)) {
+        keeper_submit(d->keeper, &j->job);
+    } else {
+        free(j->edits);
+        free(j);
+    }
+}
+
+void ops_take_back(struct daemon *d, const struct store_waiting *w)
+{
+    struct edit_job *j = calloc(1, sizeof *j);
+    CHECK(j);
+    j->job = (struct keeper_job){.run = edit_run, .done = edit_done};
+    j->back = *w;
+    j->what = store_take_back(w, clock_wall_ms(), &j->words);
+    keeper_submit(d->keeper, &j->job);
+}
+
 static void op_edit(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
@@ -115,21 +200,31 @@ static void op_edit(void *ctx, struct admin_request *r)
     if (j->e)
         edit_done(d, &j->job);
     else
-        keeper_submit(d->keeper, &j->job);
+        submit_edit(d, j);
+}
+
+bool ops_document(const struct admin_request *r, const char **text, size_t *len)
+{
+    const json_t *document = json_object_get(r->body, "document");
+    *text = r->text ? r->text : json_string_value(document);
+    *len = r->text ? r->text_len : json_string_length(document);
+    return *text || !document;
 }
 
 static void op_apply(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
-    json_t *document = json_object_get(r->body, "document");
-    if (!json_is_string(document)) {
+    const char *document;
+    size_t len;
+    if (!ops_document(r, &document, &len) || !document) {
         admin_refuse(r, ADMIN_USAGE, "document is the configuration as text", NULL);
         return;
     }
     struct edit_job *j = edit_create(r, REVISE_DOCUMENT, "apply");
-    j->what.document = json_string_value(document);
-    j->what.document_len = json_string_length(document);
-    keeper_submit(d->keeper, &j->job);
+    j->what.document = document;
+    j->what.document_len = len;
+    j->what.folder = text_of(r->body, "folder", NULL);
+    submit_edit(d, j);
 }
 
 static void op_rollback(void *ctx, struct admin_request *r)
@@ -142,7 +237,7 @@ static void op_rollback(void *ctx, struct admin_request *r)
     }
     struct edit_job *j = edit_create(r, REVISE_ROLLBACK, "rollback");
     j->what.rollback_to = json_integer_value(revision);
-    keeper_submit(d->keeper, &j->job);
+    submit_edit(d, j);
 }
 
 static void op_ping(void *ctx, struct admin_request *r)
@@ -165,11 +260,16 @@ static void say_warnings(struct daemon *d, const struct diag *diag)
                    diag->findings[i].where[0] ? ": " : "", diag->findings[i].text);
 }
 
-void ops_fresh(void *ctx, struct snapshot **s, const char *why, const struct diag *diag)
+void ops_fresh(void *ctx, struct snapshot **s, const struct store_waiting *waiting,
+               const struct diag *diag)
 {
     struct daemon *d = ctx;
+    bool files = waiting == NULL;
+    if (waiting)
+        confirm_follow(d, waiting);
+    if (!*s)
+        return;
     int64_t revision = (*s)->revision;
-    bool files = strcmp(why, "files") == 0;
     say_warnings(d, diag);
     if (files && (*s)->base == world_now(d)->base)
         return; /* what came was refused: nothing is new */
@@ -250,6 +350,7 @@ const struct admin_op daemon_ops[] = {
     {"edit", op_edit},
     {"apply", op_apply},
     {"rollback", op_rollback},
+    {"confirm", op_confirm},
     {"override", op_override},
     {"release", op_release},
     {"maintenance-add", op_maintenance_add},

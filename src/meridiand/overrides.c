@@ -230,7 +230,6 @@ static const char *text_of(const json_t *body, const char *key)
     return text ? text : "";
 }
 
-#define OVER_MS_MAX (366 * INT64_C(86400000))
 #define WALL_MS_MAX 253402300800000.0 /* the year 10000 */
 
 static int64_t integer_of(const json_t *body, const char *key)
@@ -262,6 +261,7 @@ void op_override(void *ctx, struct admin_request *r)
     struct daemon *d = ctx;
     struct override_entry *e = calloc(1, sizeof *e);
     CHECK(e);
+    config_request_names(r->body);
     const json_t *to = json_object_get(r->body, "to");
     *e = (struct override_entry){.region = dup_or_null(text_of(r->body, "region")),
                                  .service = dup_or_null(text_of(r->body, "service")),
@@ -275,7 +275,7 @@ void op_override(void *ctx, struct admin_request *r)
     if (!parse_state(text_of(r->body, "state"), &e->state)) {
         admin_refuse(r, ADMIN_USAGE, "state is one of up, drain, down, auto", NULL);
         entry_free(e);
-    } else if (!(e->to >= 0 && e->to <= 1) || e->over_ms < 0 || e->over_ms > OVER_MS_MAX) {
+    } else if (!(e->to >= 0 && e->to <= 1) || e->over_ms < 0 || e->over_ms > ADMIN_OVER_MS_MAX) {
         admin_refuse(r, ADMIN_USAGE,
                      "to is a share from 0 to 1, over a time of 0 to 366 days in milliseconds",
                      NULL);
@@ -293,7 +293,7 @@ void op_override(void *ctx, struct admin_request *r)
         struct override_job *j = calloc(1, sizeof *j);
         CHECK(j);
         *j = (struct override_job){
-            .job = {.run = store_run, .done = store_done}, .request = r, .entry = e};
+            .job = {.brief = true, .run = store_run, .done = store_done}, .request = r, .entry = e};
         if (e->state == HEALTH_AUTO && !e->address)
             j->ended = maintenance_begun(d, e->region);
         keeper_submit(d->keeper, &j->job);
@@ -303,6 +303,7 @@ void op_override(void *ctx, struct admin_request *r)
 void op_release(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
+    config_request_names(r->body);
     int region = model_region_index(world_now(d)->model, text_of(r->body, "region"));
     if (region < 0) {
         char text[300];

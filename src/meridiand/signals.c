@@ -39,12 +39,8 @@ void signals_adopt(struct daemon *d, struct snapshot *next)
     if (world_now(d))
         overrides_return(d, world_now(d), next);
     (void)maintenance_look(d, next);
-    /* Changes up to here are in the words written below. */
-    struct health_change skip[64];
-    while (health_take_changes(fresh, skip, 64) == 64)
-        ;
-    signal_board_write(fresh, next);
-    capacity_look(d, next, true); /* what full regions refuse goes over at once */
+    (void)signal_board_follow(fresh, next); /* both began with all at 1: what differs is few */
+    capacity_look(d, next, true);           /* what full regions refuse goes over at once */
 }
 
 /* What the engine knows of says who is probed: the model's own records are not all looked at again. */
@@ -390,7 +386,8 @@ void signals_first(struct daemon *d, struct snapshot *s, struct store *store)
     restore(d, store);
     overrides_load(d, store);
     maintenance_load(d, store);
+    confirm_load(d, store);
     overrides_apply(d, s);
     (void)maintenance_look(d, s);
-    signal_board_write(d->health, s);
+    (void)signal_board_follow(d->health, s);
 }

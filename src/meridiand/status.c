@@ -317,6 +317,7 @@ void op_status(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
     const struct snapshot *s = world_now(d);
+    config_request_names(r->body);
     const char *name = json_string_value(json_object_get(r->body, "service"));
     const struct model_service *svc = name ? model_service(s->model, name) : NULL;
     if (name && !svc) {
@@ -340,6 +341,7 @@ void op_status(void *ctx, struct admin_request *r)
     for (uint32_t i = 0; i < s->regions_n; i++)
         json_array_append_new(regions, region_json(d, i, got[i], want[i]));
     set_new(o, "regions", regions);
+    set_new(o, "confirm", confirm_json(d));
     set_new(o, "maintenance", maintenance_json(d));
     if (svc)
         set_new(o, "services",
@@ -422,34 +424,53 @@ void op_geo_status(void *ctx, struct admin_request *r)
 static void on_once(void *ctx, const struct probe_result *p)
 {
     struct admin_request *r = ctx;
-    char target[HOSTPORT_TEXT_MAX];
+    char target[HOSTPORT_TEXT_MAX] = "";
+    if (p->peer.port)
+        hostport_format(&p->peer, target);
+    else if (p->peer.ip.family) /* a program, or several probes: they have no port */
+        ip_format(&p->peer.ip, target);
     json_t *timings = json_pack("{s:f, s:f, s:f, s:f}", "connect_ms", p->connect_us / 1000.0,
                                 "tls_ms", p->tls_us / 1000.0, "first_byte_ms",
                                 p->first_byte_us / 1000.0, "total_ms", p->latency_us / 1000.0);
-    admin_reply(r, json_pack("{s:b, s:s, s:f, s:o, s:s}", "ok_probe", p->ok, "text", p->text,
+    admin_reply(r, json_pack("{s:b, s:s, s:f, s:o, s:s?}", "ok_probe", p->ok, "text", p->text,
                              "latency_ms", p->latency_us / 1000.0, "timings", timings, "target",
-                             hostport_format(&p->peer, target)));
+                             *target ? target : NULL));
+}
+
+/* Does the request name something that does not exist? Text is the sentence. */
+static bool names_none(const struct model *m, const char *probe, const char *service,
+                       const char *region, char text[400])
+{
+    if (!probe || !model_probe(m, probe))
+        snprintf(text, 400, "probe \"%.300s\" does not exist", probe ? probe : "");
+    else if (service && !model_service(m, service))
+        snprintf(text, 400, "service \"%.300s\" does not exist", service);
+    else if (region && !model_region(m, region))
+        snprintf(text, 400, "region \"%.300s\" does not exist", region);
+    else
+        return false;
+    return true;
 }
 
 void op_probe_run(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
     const struct model *m = world_now(d)->model;
+    config_request_names(r->body);
     const char *probe = json_string_value(json_object_get(r->body, "probe"));
     const char *service = json_string_value(json_object_get(r->body, "service"));
     const char *region = json_string_value(json_object_get(r->body, "region"));
     const char *address = json_string_value(json_object_get(r->body, "address"));
-    struct probe_target t = {.probe = probe ? model_probe(m, probe) : NULL,
+    char text[400];
+    if (names_none(m, probe, service, region, text)) {
+        admin_refuse(r, ADMIN_NOT_FOUND, text, NULL);
+        return;
+    }
+    struct probe_target t = {.probe = model_probe(m, probe),
                              .model = m,
                              .service = service ? service : "",
                              .region = region ? region : "",
                              .address = address};
-    char text[300];
-    if (!t.probe) {
-        snprintf(text, sizeof text, "probe \"%.200s\" does not exist", probe ? probe : "");
-        admin_refuse(r, ADMIN_NOT_FOUND, text, NULL);
-        return;
-    }
     if (!address && model_probe_targeted(m, t.probe))
         t.address = address = t.probe->target ? t.probe->target : "";
     if (!address) {

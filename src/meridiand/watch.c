@@ -11,15 +11,16 @@
 struct fresh_job { /* a finished job that nobody asked for */
     struct keeper_job job;
     struct keeper *k;
-    struct snapshot *s;
-    const char *why;
+    struct snapshot *s;           /* NULL: what serves is as it was */
+    struct store_waiting waiting; /* of a database that was taken over */
+    bool taken_over;
     struct diag diag;
 };
 
 static void fresh_done(void *ctx, struct keeper_job *job)
 {
     struct fresh_job *f = (struct fresh_job *)(void *)job;
-    f->k->config.fresh(ctx, &f->s, f->why, &f->diag);
+    f->k->config.fresh(ctx, &f->s, f->taken_over ? &f->waiting : NULL, &f->diag);
     snapshot_unref(&f->s);
     diag_fini(&f->diag);
     free(f);
@@ -34,6 +35,8 @@ static void hand_over(struct keeper *k, struct fresh_job *f, enum err e)
         free(f);
         return;
     }
+    if (f->s)
+        snapshot_cache_serves(k->cache, f->s);
     f->job.done = fresh_done;
     f->k = k;
     keeper__finish(k, &f->job);
@@ -61,6 +64,8 @@ static enum err take_over(struct keeper *k, struct diag *diag)
     enum err e = keeper__load_head(k, &m, &f->diag);
     if (!e)
         e = differs(k, m, &other);
+    if (!e)
+        e = store_waiting_get(k->store, &f->waiting, &f->diag);
     if (!e && other)
         e = keeper__compile(k, m, true, &f->s, &f->diag);
     if (!e) {
@@ -69,15 +74,14 @@ static enum err take_over(struct keeper *k, struct diag *diag)
         k->head = model_ref(m);
     }
     model_unref(&m);
-    if (!e && other) {
-        f->why = "revision";
+    if (!e) {
+        f->taken_over = true;
         hand_over(k, f, ERR_OK);
         return ERR_OK;
     }
     char text[512];
-    if (e)
-        diag_error(diag, e, "", "what is stored cannot be served: %s",
-                   f->diag.n ? diag_first(&f->diag, text, sizeof text) : err_text(e));
+    diag_error(diag, e, "", "what is stored cannot be served: %s",
+               f->diag.n ? diag_first(&f->diag, text, sizeof text) : err_text(e));
     diag_fini(&f->diag);
     free(f);
     return e;
@@ -173,7 +177,6 @@ void keeper__watch_geo(struct keeper *k)
         return;
     struct fresh_job *f = calloc(1, sizeof *f);
     CHECK(f);
-    f->why = "files";
     snapshot_cache_recheck_geo(k->cache);
     hand_over(k, f, keeper__compile(k, k->head, true, &f->s, &f->diag));
     keeper__give_back();

@@ -17,7 +17,8 @@ struct what_if_job {
     struct crowd_what_if question;
     struct store_revise what; /* document NULL: the configuration stays */
     struct store_revised revised;
-    json_t *reply;
+    json_t *reply, *lines;
+    size_t more;
     enum err e;
     struct diag diag;
 };
@@ -30,6 +31,7 @@ static void what_if_run(struct keeper *k, struct keeper_job *job)
     j->question.after = j->after;
     if (!j->e)
         j->e = crowd_what_if(&j->question, &j->reply, &j->diag);
+    j->lines = store_revised_take(&j->revised, &j->more);
 }
 
 static void what_if_done(void *ctx, struct keeper_job *job)
@@ -39,11 +41,11 @@ static void what_if_done(void *ctx, struct keeper_job *job)
     if (j->e)
         admin_refuse_diag(j->request, j->e, &j->diag);
     else {
-        json_t *lines = store_revised_lines(&j->revised);
-        json_object_set_new(j->reply, "changes", lines ? lines : json_array());
         json_object_set_new(j->reply, "warnings", admin_findings(&j->diag, DIAG_WARNING));
+        store_changes_put(j->reply, json_incref(j->lines), j->more);
         admin_reply(j->request, j->reply);
     }
+    json_decref(j->lines);
     store_revised_fini(&j->revised);
     snapshot_unref(&j->before);
     snapshot_unref(&j->after);
@@ -80,13 +82,15 @@ static void take_crowd(struct daemon *d, struct what_if_job *j, const char *serv
 void op_what_if(void *ctx, struct admin_request *r)
 {
     struct daemon *d = ctx;
+    config_request_names(r->body);
     json_t *regions = json_object_get(r->body, "regions");
-    json_t *document = json_object_get(r->body, "document");
+    const char *document;
+    size_t len;
     json_t *service = json_object_get(r->body, "service");
     const char *wrong = NULL;
     if (regions && !json_is_object(regions))
         wrong = "regions is an object of availabilities by name, like {\"eu\": 0.4}";
-    else if (document && !json_is_string(document))
+    else if (!ops_document(r, &document, &len))
         wrong = "document is the configuration as text";
     else if (service && !json_is_string(service))
         wrong = "service is a name";
@@ -108,8 +112,9 @@ void op_what_if(void *ctx, struct admin_request *r)
     take_crowd(d, j, j->question.service);
     j->what = (struct store_revise){
         .kind = REVISE_DOCUMENT,
-        .document = json_string_value(document),
-        .document_len = json_string_length(document),
+        .document = document,
+        .document_len = len,
+        .folder = json_string_value(json_object_get(r->body, "folder")),
         .force = true, /* of an older revision it may be: it is only asked about */
         .dry_run = true,
         .meta = {.author = "", .message = "", .verb = "what-if", .wall_ms = clock_wall_ms()}};
