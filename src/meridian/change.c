@@ -30,17 +30,32 @@ json_t *change_edit(const char *verb, const char *noun, const char *name, const 
 struct outcome {
     int64_t revision;
     bool changed, serving, dry_run;
-    const char *token;
+    const char *token, *confirm_until;
     const json_t *changes, *warnings; /* borrowed lists of texts */
+    json_int_t more;                  /* changes that are not among them */
 };
+
+/* The rest of what is stored can be read; of a dry run nothing is. */
+static void print_more(const struct outcome *o)
+{
+    if (o->dry_run)
+        printf("and %" JSON_INTEGER_FORMAT " more changes\n", o->more);
+    else
+        printf("and %" JSON_INTEGER_FORMAT " more changes: meridian diff %" PRId64 " %" PRId64 "\n",
+               o->more, o->revision - 1, o->revision);
+}
 
 static int print_outcome(const struct call *c, const struct outcome *o)
 {
-    if (c->json)
-        return session_json(json_pack("{s:s*, s:I, s:b, s:b, s:b, s:O, s:O}", "token", o->token,
-                                      "revision", (json_int_t)o->revision, "changed", o->changed,
-                                      "serving", o->serving, "dry_run", o->dry_run, "changes",
-                                      o->changes, "warnings", o->warnings));
+    if (c->json) {
+        json_t *j = json_pack(
+            "{s:s*, s:s*, s:I, s:b, s:b, s:b, s:O, s:O}", "token", o->token, "confirm_until",
+            o->confirm_until, "revision", (json_int_t)o->revision, "changed", o->changed, "serving",
+            o->serving, "dry_run", o->dry_run, "changes", o->changes, "warnings", o->warnings);
+        if (o->more > 0)
+            json_object_set_new(j, "changes_more", json_integer(o->more));
+        return session_json(j);
+    }
     size_t i;
     json_t *line;
     if (o->token)
@@ -49,6 +64,8 @@ static int print_outcome(const struct call *c, const struct outcome *o)
         fprintf(stderr, "meridian: warning: %s\n", json_string_value(line));
     if (o->dry_run || json_array_size(o->changes) > 1)
         json_array_foreach(o->changes, i, line) session_line(json_string_value(line));
+    if (o->more > 0)
+        print_more(o);
     if (!o->changed)
         printf("nothing to change: revision %" PRId64 " is the same\n", o->revision);
     else if (o->dry_run)
@@ -57,6 +74,8 @@ static int print_outcome(const struct call *c, const struct outcome *o)
         printf("revision %" PRId64 " is serving\n", o->revision);
     else
         printf("revision %" PRId64 " is stored; no daemon runs on this database\n", o->revision);
+    if (o->confirm_until)
+        printf("it is taken back at %s unless you say: meridian confirm\n", o->confirm_until);
     return ADMIN_DONE;
 }
 
@@ -70,7 +89,7 @@ static json_t *change_request(const struct call *c, const struct change *change,
         break;
     case REVISE_DOCUMENT:
         set_text(j, "op", "apply");
-        json_object_set_new(j, "document", json_stringn(change->document, change->document_len));
+        set_text(j, "folder", change->folder);
         json_object_set_new(j, "force", json_boolean(change->force));
         break;
     case REVISE_ROLLBACK:
@@ -83,20 +102,17 @@ static json_t *change_request(const struct call *c, const struct change *change,
     set_text(j, "message", message ? message : "");
     set_text(j, "verb", verb);
     json_object_set_new(j, "dry_run", json_boolean(call_has(c, "dry-run")));
+    if (change->confirm_within_ms)
+        json_object_set_new(j, "confirm_within_ms", json_integer(change->confirm_within_ms));
     return j;
 }
 
 static int through_daemon(const struct call *c, const struct change *change, const char *verb,
                           const char *control)
 {
-    json_t *request = change_request(c, change, verb);
-    /* Text that is not UTF-8 cannot travel, and no name or document may be such. */
-    if (change->kind == REVISE_DOCUMENT && !json_object_get(request, "document")) {
-        json_decref(request);
-        return session_fail_text(ADMIN_REFUSED, "the document is not UTF-8 text");
-    }
     json_t *reply;
-    int code = session_ask_at(control, request, CALL_EDIT_TIMEOUT_MS, &reply);
+    int code = session_ask_with(control, change_request(c, change, verb), change->document,
+                                change->document_len, CALL_EDIT_TIMEOUT_MS, &reply);
     if (code)
         return code;
     json_t *none = json_array();
@@ -107,7 +123,9 @@ static int through_daemon(const struct call *c, const struct change *change, con
                         .serving = json_is_true(json_object_get(reply, "serving")),
                         .dry_run = call_has(c, "dry-run"),
                         .token = call_has(c, "dry-run") ? NULL : change->token,
+                        .confirm_until = json_string_value(json_object_get(reply, "confirm_until")),
                         .changes = json_is_array(changes) ? changes : none,
+                        .more = json_integer_value(json_object_get(reply, "changes_more")),
                         .warnings = json_is_array(warnings) ? warnings : none};
     code = print_outcome(c, &o);
     json_decref(none);
@@ -148,6 +166,7 @@ static enum err in_process(const struct call *c, const struct change *change, co
                                     .edits_n = json_array_size(change->edits),
                                     .document = change->document,
                                     .document_len = change->document_len,
+                                    .folder = change->folder,
                                     .rollback_to = change->rollback_to,
                                     .force = change->force,
                                     .dry_run = call_has(c, "dry-run"),
@@ -170,12 +189,15 @@ static int without_daemon(const struct call *c, const struct change *change, con
     enum err e = in_process(c, change, verb, &revised, &diag);
     if (e)
         return session_fail(e, &diag);
-    json_t *lines = store_revised_lines(&revised), *warnings = admin_findings(&diag, DIAG_WARNING);
+    size_t more;
+    json_t *lines = store_revised_take(&revised, &more),
+           *warnings = admin_findings(&diag, DIAG_WARNING);
     struct outcome o = {.revision = revised.revision,
                         .changed = revised.changed,
                         .dry_run = call_has(c, "dry-run"),
                         .token = call_has(c, "dry-run") ? NULL : change->token,
                         .changes = lines,
+                        .more = (json_int_t)more,
                         .warnings = warnings};
     int code = print_outcome(c, &o);
     json_decref(lines);
@@ -185,16 +207,43 @@ static int without_daemon(const struct call *c, const struct change *change, con
     return code;
 }
 
-int change_submit(const struct call *c, struct change *change)
+static int read_confirm(const struct call *c, struct change *change)
+{
+    const char *text = call_flag(c, "confirm-within");
+    int64_t *ms = &change->confirm_within_ms;
+    if (!text || (duration_parse(text, ms) && *ms > 0 && *ms <= ADMIN_OVER_MS_MAX))
+        return ADMIN_DONE;
+    return session_fail_text(
+        ADMIN_REFUSED,
+        "--confirm-within: \"%.32s\" is not accepted: give a duration above 0, at most 366d", text);
+}
+
+static int submit(const struct call *c, struct change *change)
 {
     char verb[CHANGE_TEXT_MAX];
     call_text(c, verb, sizeof verb);
     struct diag diag = {0};
     struct admin_holder daemon;
+    int code = read_confirm(c, change);
+    if (code)
+        return code;
     enum err e = session_daemon(c, &daemon, &diag);
-    int code = e             ? session_fail(e, &diag)
-               : daemon.held ? through_daemon(c, change, verb, daemon.control)
-                             : without_daemon(c, change, verb);
+    if (e)
+        return session_fail(e, &diag);
+    if (daemon.held)
+        return through_daemon(c, change, verb, daemon.control);
+    if (change->confirm_within_ms && !call_has(c, "dry-run"))
+        return session_fail_text(
+            ADMIN_UNREACHABLE,
+            "--confirm-within needs the daemon, which takes the edit back, and "
+            "none runs on %s: start meridiand --db %s",
+            c->db, c->db);
+    return without_daemon(c, change, verb);
+}
+
+int change_submit(const struct call *c, struct change *change)
+{
+    int code = submit(c, change);
     json_decref(change->edits);
     change->edits = NULL;
     return code;

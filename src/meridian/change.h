@@ -11,9 +11,11 @@ struct change {
     json_t *edits; /* REVISE_EDITS: list of edits; taken */
     const char *document;
     size_t document_len;
+    const char *folder; /* what its relative paths are meant from */
     int64_t rollback_to;
     bool force;
-    const char *token; /* NULL, or what is printed with the outcome, once */
+    int64_t confirm_within_ms; /* change_submit reads it from the flag */
+    const char *token;         /* NULL, or what is printed with the outcome, once */
 };
 
 /* Makes the change, prints the outcome, returns the exit status. */

@@ -18,6 +18,9 @@ static const struct command_flag global_flags[] = {
 static const struct command_flag grouped_flags[] = {
     {"dry-run", NULL, "show what would change, store nothing", FLAGS_EDIT},
     {"message", "TEXT", "why, for the history", FLAGS_EDIT},
+    {"confirm-within", "DURATION",
+     "take it back unless `meridian confirm` follows within this time; needs the daemon",
+     FLAGS_EDIT},
     {"state", "STATE", "up, drain, down or auto: an override, given alone", FLAGS_STATE},
     {"over", "DURATION", "spread the move over this time", FLAGS_MOVE},
     {"to", "SHARE", "keep this share of the normal traffic: 0..1 or a percentage", FLAGS_MOVE},
@@ -33,11 +36,7 @@ static const struct command_flag log_flags[] = {
     {"service", "NAME", "only lines of this service", 0},
     {"region", "NAME", "only lines of this region", 0},
     {"endpoint", "ADDR", "only lines of this address", 0},
-    {"kind", "KIND",
-     "only this kind: probe, endpoint, availability, hold, isolated, override, report, spill, "
-     "config, "
-     "daemon, fail-open, limit",
-     0},
+    {"kind", "KIND", "only this kind: " LOG_KINDS, 0},
     {"rule", "RULE",
      "only this rule: fall, rise, degrade, panic, region, ramp, load, override, until, hold, "
      "min-regions, min-capacity, max-move, capacity, witness, …",
@@ -76,6 +75,10 @@ static const struct command_flag report_flags[] = {
     {"latency", "QUANTILES", "p50=12ms,p99=80ms, or one of the two; shown only", 0},
     {"load", "N", "of the region: in the unit of its capacity, or as a percentage of it", 0},
     {"source", "NAME", "who reports, \"report\" if not given: each name is judged by itself", 0},
+    {0}};
+static const struct command_flag doctor_flags[] = {
+    {"parent", "ADDR[:PORT]",
+     "a name server of the parent zone; else the system's resolver is asked", 0},
     {0}};
 static const struct command_flag author_flags[] = {
     {"author", "NAME", "who does it; else $SUDO_USER, else your user name", 0}, {0}};
@@ -291,10 +294,17 @@ static const struct command table[] = {
     {"rollback", "REVISION", "Makes a new revision with the configuration of an old one.",
      "meridian rollback 3 --message \"back to before the move\"", run_rollback, FLAGS_EDIT, NONE,
      NULL},
+    {"confirm", "", "Keeps the edit that was made with --confirm-within.", "meridian confirm",
+     run_confirm, 0, NONE, author_flags},
     {"export", "", "Writes the whole configuration as one JSON document.",
      "meridian export > meridian.json", run_export, 0, NONE, export_flags},
-    {"apply", "FILE|-", "Makes the configuration equal to a document.",
+    {"apply", "FILE|-",
+     "Makes the configuration equal to a document; paths in it are meant from its folder.",
      "meridian apply meridian.json --dry-run", run_apply, FLAGS_EDIT, NONE, apply_flags},
+    {"doctor", "ZONE",
+     "Asks the parent zone and every name server of a zone, and looks for traps in its "
+     "configuration; 1 if there is a problem.",
+     "meridian doctor gslb.example.com", run_doctor, 0, NONE, doctor_flags},
     {"check", "", "Judges configuration, zone files and geo databases, without a daemon.",
      "meridian check", run_check, 0, NONE, NULL},
     {"reload", "", "Makes the daemon read zone files and geo databases that changed.",

@@ -47,13 +47,41 @@ static int check_follow(const struct call *c)
     return ADMIN_DONE;
 }
 
-static int read_filter(const struct call *c, struct store_event_filter *f)
+static int read_kind(const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+    bool known = !text;
+    for (const char *at = LOG_KINDS; *at && !known; at += strspn(at, ", ")) {
+        size_t n = strcspn(at, ",");
+        known = n == len && memcmp(at, text, n) == 0;
+        at += n;
+    }
+    if (known)
+        return ADMIN_DONE;
+    return session_fail_text(ADMIN_REFUSED, "--kind: \"%.32s\" is none of " LOG_KINDS, text);
+}
+
+/* service, region and endpoint as the log has them: new, the filter borrows from it. */
+static json_t *read_names(const struct call *c)
+{
+    json_t *names = json_pack("{s:s*, s:s*, s:s*}", "service", call_flag(c, "service"), "region",
+                              call_flag(c, "region"), "endpoint", call_flag(c, "endpoint"));
+    config_request_names(names);
+    return names;
+}
+
+static const char *name_of(const json_t *names, const char *key)
+{
+    return json_string_value(json_object_get(names, key));
+}
+
+static int read_filter(const struct call *c, const json_t *names, struct store_event_filter *f)
 {
     const char *since = call_flag(c, "since"), *text = call_flag(c, "limit");
     int64_t limit = call_has(c, "follow") ? LINES_BEFORE_FOLLOW : since ? 0 : LINES_SHOWN;
-    *f = (struct store_event_filter){.service = call_flag(c, "service"),
-                                     .region = call_flag(c, "region"),
-                                     .endpoint = call_flag(c, "endpoint"),
+    *f = (struct store_event_filter){.service = name_of(names, "service"),
+                                     .region = name_of(names, "region"),
+                                     .endpoint = name_of(names, "endpoint"),
                                      .kind = call_flag(c, "kind"),
                                      .rule = call_flag(c, "rule"),
                                      .level = call_flag(c, "level"),
@@ -65,6 +93,8 @@ static int read_filter(const struct call *c, struct store_event_filter *f)
         code = read_moment(c, "until", &f->until_wall_ms);
     if (!code)
         code = read_level(f->level);
+    if (!code)
+        code = read_kind(f->kind);
     if (code)
         return code;
     if (text && (!model_integer_parse(text, &limit) || limit < 0 || limit > UINT32_MAX))
@@ -181,8 +211,10 @@ static int follow(struct call *c, const struct store_event_filter *f)
 int run_log(struct call *c)
 {
     struct store_event_filter f;
-    int code = read_filter(c, &f);
-    if (code)
-        return code;
-    return call_has(c, "follow") ? follow(c, &f) : from_database(c, &f);
+    json_t *names = read_names(c);
+    int code = read_filter(c, names, &f);
+    if (!code)
+        code = call_has(c, "follow") ? follow(c, &f) : from_database(c, &f);
+    json_decref(names);
+    return code;
 }

@@ -55,6 +55,9 @@ static int read_window(const struct call *c, struct store_maintenance *m)
     if (over && (!duration_parse(over, &m->over_ms) || m->over_ms < 0))
         return session_fail_text(ADMIN_REFUSED, "--over: \"%.32s\" is not a duration: 10m is one",
                                  over);
+    if (m->over_ms > ADMIN_OVER_MS_MAX)
+        return session_fail_text(ADMIN_REFUSED, "--over: %.32s is not accepted: give at most 366d",
+                                 over);
     if (to && !model_share_parse(to, &m->to))
         return session_fail_text(ADMIN_REFUSED,
                                  "--to: \"%.32s\" is not a share: 0 to 1, or 0%% to 100%%", to);

@@ -29,9 +29,9 @@ static json_t *fields_of(const struct call *c)
         if (!f)
             continue;
         json_t *value = field_value(f, c->flag[i].value), *list = json_object_get(fields, f->key);
-        if (!f->repeat) {
+        if (!f->repeat || json_is_null(value)) {
             json_object_set_new(fields, f->key, value);
-        } else if (list) {
+        } else if (json_is_array(list)) {
             json_array_append_new(list, value);
         } else {
             list = json_array();
@@ -47,8 +47,11 @@ static json_t *comma_list(const char *text)
 {
     json_t *list = json_array();
     while (text) {
-        size_t len = strcspn(text, ",");
-        json_array_append_new(list, json_stringn(text, len));
+        text += strspn(text, " ");
+        size_t len = strcspn(text, ","), end = len;
+        while (end && text[end - 1] == ' ')
+            end--;
+        json_array_append_new(list, json_stringn(text, end));
         text = text[len] ? text + len + 1 : NULL;
     }
     return list;
@@ -87,7 +90,8 @@ int run_set(struct call *c)
         json_decref(fields);
         return session_fail_text(ADMIN_USAGE, "--until, --reason, --over and --to go with --state");
     }
-    if (state && (n > 0 || call_has(c, "dry-run") || call_has(c, "message"))) {
+    if (state && (n > 0 || call_has(c, "dry-run") || call_has(c, "message") ||
+                  call_has(c, "confirm-within"))) {
         json_decref(fields);
         return session_fail_text(
             ADMIN_USAGE, "--state is an override and no revision: give it in a command of its own");
@@ -119,7 +123,6 @@ static json_t *absolute_paths(const char *text)
     json_array_foreach(parts, i, part)
     {
         const char *p = json_string_value(part);
-        p += strspn(p, " ");
         char *path = session_absolute(p);
         json_t *next =
             json_sprintf("%s%s%s", json_string_value(out), i ? "," : "", path ? path : p);

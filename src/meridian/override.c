@@ -45,6 +45,9 @@ static int read_order(const struct call *c, const char *state, struct store_over
     if (over && (!duration_parse(over, &o->over_ms) || o->over_ms < 0))
         return session_fail_text(ADMIN_REFUSED, "--over: \"%.32s\" is not a duration: 10m is one",
                                  over);
+    if (o->over_ms > ADMIN_OVER_MS_MAX)
+        return session_fail_text(ADMIN_REFUSED, "--over: %.32s is not accepted: give at most 366d",
+                                 over);
     if (to && !model_share_parse(to, &o->to))
         return session_fail_text(ADMIN_REFUSED,
                                  "--to: \"%.32s\" is not a share: 0 to 1, or 0%% to 100%%", to);

@@ -183,6 +183,49 @@ int run_export(struct call *c)
     return ADMIN_DONE;
 }
 
+/* Without a daemon, too: the next one takes nothing back then. */
+static enum err confirm_here(const struct call *c, int64_t *revision, struct diag *diag)
+{
+    struct store *s = NULL;
+    struct store_waiting w = {0};
+    enum err e = session_open(c, &s, diag);
+    if (!e)
+        e = store_waiting_get(s, &w, diag);
+    if (!e && !w.revision)
+        e = diag_error(diag, ERR_NOT_FOUND, "", "no revision waits for its confirmation");
+    if (!e)
+        e = store_waiting_end(s, diag);
+    store_close(&s);
+    *revision = w.revision;
+    return e;
+}
+
+int run_confirm(struct call *c)
+{
+    struct diag diag = {0};
+    struct admin_holder daemon;
+    int64_t revision = 0;
+    enum err e = session_daemon(c, &daemon, &diag);
+    if (!e && daemon.held) {
+        json_t *reply,
+            *request = json_pack("{s:s, s:s}", "op", "confirm", "author", session_author(c));
+        int code = session_ask_at(daemon.control, request, CALL_TIMEOUT_MS, &reply);
+        if (code)
+            return code;
+        revision = json_integer_value(json_object_get(reply, "revision"));
+        json_decref(reply);
+    } else if (!e) {
+        e = confirm_here(c, &revision, &diag);
+    }
+    if (e)
+        return session_fail(e, &diag);
+    diag_fini(&diag);
+    if (c->json)
+        return session_json(json_pack("{s:I}", "revision", (json_int_t)revision));
+    printf("revision %" PRId64 " is confirmed\n", revision);
+    return ADMIN_DONE;
+}
+
 int run_apply(struct call *c)
 {
     struct diag diag = {0};
@@ -190,11 +233,14 @@ int run_apply(struct call *c)
     char *text = session_read_file(call_arg(c, 0), &len, &diag);
     if (!text)
         return session_fail(ERR_IO, &diag);
+    char *folder = session_folder(call_arg(c, 0));
     struct change change = {.kind = REVISE_DOCUMENT,
                             .document = text,
                             .document_len = len,
+                            .folder = folder,
                             .force = call_has(c, "force")};
     int code = change_submit(c, &change);
+    free(folder);
     free(text);
     return code;
 }

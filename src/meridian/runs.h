@@ -1,6 +1,11 @@
 /* runs: the functions behind the rows of commands.c, by the file that holds them. */
 #pragma once
 
+/* Of the lines of the log; as help and refusals show them. */
+#define LOG_KINDS                                                                                  \
+    "probe, endpoint, availability, hold, isolated, override, report, spill, config, daemon, "     \
+    "fail-open, limit"
+
 struct call;
 
 /* nouns.c: add, set and remove of any noun */
@@ -18,6 +23,7 @@ int run_init(struct call *c);
 int run_check(struct call *c);
 int run_reload(struct call *c);
 /* zone.c */
+int run_doctor(struct call *c);
 int run_zone_delegation(struct call *c);
 /* override.c */
 int run_drain(struct call *c);
@@ -39,6 +45,7 @@ int run_token_remove(struct call *c);
 /* revisions.c */
 int run_history(struct call *c);
 int run_diff(struct call *c);
+int run_confirm(struct call *c);
 int run_rollback(struct call *c);
 int run_export(struct call *c);
 int run_apply(struct call *c);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TEXT_OCTETS_PER_MS 1024 /* of patience: a million services have seven minutes more */
+
 static void complain(const char *kind, const char *where, const char *text)
 {
     char *line = NULL;
@@ -91,10 +93,19 @@ int session_refused(const json_t *reply)
 
 int session_ask_at(const char *control, json_t *request, int64_t timeout_ms, json_t **reply)
 {
+    return session_ask_with(control, request, NULL, 0, timeout_ms, reply);
+}
+
+int session_ask_with(const char *control, json_t *request, const char *text, size_t len,
+                     int64_t timeout_ms, json_t **reply)
+{
     struct diag diag = {0};
     *reply = NULL;
-    enum err e =
-        request ? admin_call(control, request, timeout_ms, reply, &diag) : (enum err)ERR_NOMEM;
+    enum err e = ERR_NOMEM;
+    if (request)
+        e = text ? admin_call_with(control, request, text, len,
+                                   timeout_ms + (int64_t)(len / TEXT_OCTETS_PER_MS), reply, &diag)
+                 : admin_call(control, request, timeout_ms, reply, &diag);
     json_decref(request);
     if (e)
         return session_fail(e, &diag);
@@ -175,7 +186,7 @@ char *session_read_file(const char *path, size_t *len, struct diag *diag)
     for (;;) {
         if (used == cap) {
             cap = cap ? cap * 2 : 65536;
-            char *more = cap <= 2 * (size_t)ADMIN_LINE_MAX ? realloc(text, cap) : NULL;
+            char *more = cap <= 2 * (size_t)ADMIN_TEXT_MAX ? realloc(text, cap) : NULL;
             if (!more)
                 break;
             text = more;
@@ -188,16 +199,25 @@ char *session_read_file(const char *path, size_t *len, struct diag *diag)
     bool failed = ferror(f), whole = feof(f);
     if (!input)
         fclose(f);
-    if (failed || !whole || used > ADMIN_LINE_MAX) {
+    if (failed || !whole || used > ADMIN_TEXT_MAX) {
         if (failed)
             diag_error(diag, ERR_IO, path, "cannot be read: %s", strerror(errno));
         else
-            diag_error(diag, ERR_LIMIT, path, "is too long: 64 MiB is the most");
+            diag_error(diag, ERR_LIMIT, path, "is too long: 1 GiB is the most");
         free(text);
         return NULL;
     }
     *len = used;
     return text;
+}
+
+char *session_folder(const char *path)
+{
+    char *whole = session_absolute(path);
+    char *slash = whole ? strrchr(whole, '/') : NULL;
+    if (slash)
+        slash[slash == whole] = '\0';
+    return whole;
 }
 
 char *session_absolute(const char *path)

@@ -27,7 +27,10 @@ enum err session_daemon(const struct call *c, struct admin_holder *out,
  * exit status: ADMIN_UNREACHABLE without a daemon, or the daemon's own refusal. request is taken.
  */
 int session_ask(const struct call *c, json_t *request, int64_t timeout_ms, json_t **reply);
-/* The same with a daemon that was found before. */
+/* The same with a daemon that was found before, and with a text that goes with the request (NULL: none), for
+ * which there is a second more for each MiB. */
+int session_ask_with(const char *control, json_t *request, const char *text, size_t len,
+                     int64_t timeout_ms, json_t **reply);
 int session_ask_at(const char *control, json_t *request, int64_t timeout_ms, json_t **reply);
 /* Prints a refusal of the daemon; returns its code. */
 int session_refused(const json_t *reply);
@@ -39,7 +42,9 @@ bool session_terminal(void); /* is standard output one? */
 int session_json(json_t *j);
 /* Text for a person in one line: control characters replaced. */
 void session_line(const char *text);
-/* The file (or "-": standard input) as text; at most ADMIN_LINE_MAX bytes. Caller frees. */
+/* The file (or "-": standard input) as text; at most ADMIN_TEXT_MAX bytes. Caller frees. */
 char *session_read_file(const char *path, size_t *len, struct diag *diag);
+/* The folder in which it lies ("-": where the command stands), whole. Caller frees. */
+char *session_folder(const char *path);
 /* A path as given, made absolute; a missing file is not an error here. Caller frees. */
 char *session_absolute(const char *path);

@@ -145,6 +145,10 @@ static void print_warnings(const json_t *reply)
         printf("degraded: ");
         session_line(degraded);
     }
+    const json_t *waits = json_object_get(reply, "confirm");
+    if (json_is_object(waits))
+        printf("revision %.0f is taken back at %s unless you say: meridian confirm\n",
+               number_of(waits, "revision"), text_of(waits, "until"));
     if (!isnan(age_ms))
         printf("health is %s old: kept from before the start until fresh evidence comes\n",
                duration_format_rough((int64_t)age_ms, span));

@@ -1,10 +1,12 @@
 /* timeline: what a region or a service was, hour by hour, from the log in the database. */
+#include "items.h"
 #include "override.h"
 #include "runs.h"
 #include "strip.h"
 
 #include "base/clock.h"
 #include "model/settings.h"
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 
 struct view {                  /* what was asked for */
     const char *name, *region; /* region NULL: name is a region, or all of a service's */
+    char host[MODEL_HOST_TEXT_MAX], site[MODEL_NAME_TEXT_MAX]; /* as the model writes them */
     const struct model_service *service;
     int64_t from_ms, until_ms, now_ms;
     int64_t width;
@@ -21,32 +24,27 @@ struct view {                  /* what was asked for */
 
 /* ---------------------------------------------------------------------------------- what to show */
 
-static const struct model_service *service_of(const struct model *m, const char *name, size_t len)
-{
-    for (uint32_t i = 0; i < m->services_n; i++)
-        if (strlen(m->services[i].name) == len && strncasecmp(m->services[i].name, name, len) == 0)
-            return &m->services[i];
-    return NULL;
-}
-
+/* REGION, SERVICE or SERVICE/REGION. */
 static int read_subject(struct view *v, const struct model *m, const char *arg)
 {
+    char service[MODEL_HOST_TEXT_MAX + 1];
     const char *slash = strchr(arg, '/');
     size_t len = slash ? (size_t)(slash - arg) : strlen(arg);
-    if (!slash && model_region(m, arg)) {
-        v->name = arg;
+    snprintf(service, sizeof service, "%.*s", (int)(len < sizeof service ? len : 0), arg);
+    item_host(service, v->host);
+    item_name(slash ? slash + 1 : arg, v->site);
+    if (!slash && model_region(m, v->site)) {
+        v->name = v->site;
         return ADMIN_DONE;
     }
-    if (len && !slash && arg[len - 1] == '.')
-        len--;
-    v->service = service_of(m, arg, len);
+    v->service = model_service(m, v->host);
     if (!v->service)
         return session_fail_text(ADMIN_NOT_FOUND, "\"%.*s\" is neither a region nor a service",
                                  (int)(len > 255 ? 255 : len), arg);
     v->name = v->service->name;
-    if (slash && !model_region(m, slash + 1))
+    if (slash && !model_region(m, v->site))
         return session_fail_text(ADMIN_NOT_FOUND, "there is no region \"%.63s\"", slash + 1);
-    v->region = slash ? slash + 1 : NULL;
+    v->region = slash ? v->site : NULL;
     for (uint32_t i = 0; slash && i < v->service->endpoints_n; i++)
         if (strcmp(v->service->endpoints[i].region, v->region) == 0)
             return ADMIN_DONE;

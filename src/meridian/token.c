@@ -5,13 +5,30 @@
 
 #include "admin/token.h"
 #include "model/settings.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 struct tokens {
     struct model_token token[MODEL_TOKENS_MAX];
     size_t n;
 };
+
+/* The setting is read, changed and set: one command at a time, or two that begin together would each
+ * take back what the other gives out. Held until the command ends. flock, since SQLite's own locks
+ * on the file are fcntl's. */
+static enum err one_at_a_time(const struct call *c, struct diag *diag)
+{
+    int fd = open(c->db, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) /* whoever opens the database next says why */
+        return ERR_OK;
+    while (flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR)
+            return diag_error(diag, ERR_IO, "", "cannot lock %s: %s", c->db, strerror(errno));
+    return ERR_OK;
+}
 
 static enum err read_tokens(const struct call *c, struct tokens *t, const char *region,
                             struct diag *diag)
@@ -57,7 +74,9 @@ int run_token_add(struct call *c)
     struct model_token *more = &t.token[0];
     char token[ADMIN_TOKEN_TEXT_MAX], region[MODEL_NAME_TEXT_MAX] = "";
     const char *name = call_arg(c, 0), *only = call_flag(c, "region");
-    enum err e = read_tokens(c, &t, only, &diag);
+    enum err e = one_at_a_time(c, &diag);
+    if (!e)
+        e = read_tokens(c, &t, only, &diag);
     if (e)
         return session_fail(e, &diag);
     if (named(&t, name))
@@ -65,10 +84,11 @@ int run_token_add(struct call *c)
     if (t.n == MODEL_TOKENS_MAX)
         return session_fail_text(ADMIN_REFUSED, "%d tokens are given out already: remove one",
                                  MODEL_TOKENS_MAX);
-    if (strlen(name) >= sizeof more->name)
-        return session_fail_text(ADMIN_REFUSED,
-                                 "the name \"%.64s\" is too long: at most %zu octets", name,
-                                 sizeof more->name - 1);
+    if (!model_token_name_valid(name))
+        return session_fail_text(
+            ADMIN_REFUSED,
+            "\"%.64s\" is no name for a token: up to %zu letters, digits and ._- make one", name,
+            sizeof more->name - 1);
     if (only && !model_name_canonical(only, region))
         region[0] = '\0';
     more = &t.token[t.n++];
@@ -84,7 +104,9 @@ int run_token_remove(struct call *c)
 {
     struct tokens t = {0};
     struct diag diag = {0};
-    enum err e = read_tokens(c, &t, NULL, &diag);
+    enum err e = one_at_a_time(c, &diag);
+    if (!e)
+        e = read_tokens(c, &t, NULL, &diag);
     if (e)
         return session_fail(e, &diag);
     struct model_token *gone = named(&t, call_arg(c, 0));

@@ -40,25 +40,23 @@ static int read_regions(const struct call *c, json_t *out)
     return ADMIN_DONE;
 }
 
-static int read_document(const struct call *c, json_t *request)
+/* NULL without --apply. */
+static int read_document(const struct call *c, json_t *request, char **text, size_t *len)
 {
     const char *file = call_flag(c, "apply");
     struct diag diag = {0};
-    size_t len = 0;
     if (!file)
         return ADMIN_DONE;
-    char *text = session_read_file(file, &len, &diag);
-    if (!text)
+    *text = session_read_file(file, len, &diag);
+    if (!*text)
         return session_fail(ERR_IO, &diag);
-    json_t *document = json_stringn(text, len);
-    free(text);
-    if (!document)
-        return session_fail_text(ADMIN_REFUSED, "the document is not UTF-8 text");
-    json_object_set_new(request, "document", document);
+    char *folder = session_folder(file);
+    json_object_set_new(request, "folder", json_string(folder));
+    free(folder);
     return ADMIN_DONE;
 }
 
-static int read_request(const struct call *c, json_t *request)
+static int read_request(const struct call *c, json_t *request, char **text, size_t *len)
 {
     json_t *regions = json_object();
     json_object_set_new(request, "op", json_string("what-if"));
@@ -69,7 +67,7 @@ static int read_request(const struct call *c, json_t *request)
         return session_fail_text(ADMIN_USAGE,
                                  "what-if asks about --region NAME=SHARE, --apply FILE, or both");
     int code = read_regions(c, regions);
-    return code ? code : read_document(c, request);
+    return code ? code : read_document(c, request, text, len);
 }
 
 /* ---------------------------------------------------------------------------- without a daemon */
@@ -87,28 +85,28 @@ static enum err compile(void *ctx, struct model *m, struct diag *diag)
     return e;
 }
 
-static enum err try_document(struct store *store, struct model **head, const json_t *document,
-                             struct store_revised *revised, struct snapshot **out,
-                             struct diag *diag)
+static enum err try_document(struct store *store, struct model **head, const char *document,
+                             size_t len, const char *folder, struct store_revised *revised,
+                             struct snapshot **out, struct diag *diag)
 {
     struct store_revise what = {
         .kind = REVISE_DOCUMENT,
-        .document = json_string_value(document),
-        .document_len = json_string_length(document),
+        .document = document,
+        .document_len = len,
+        .folder = folder,
         .force = true,
         .dry_run = true,
         .meta = {.author = "", .message = "", .verb = "what-if", .wall_ms = clock_wall_ms()}};
     return store_revise(store, head, &what, compile, out, revised, diag);
 }
 
-static enum err ask_here(const struct call *c, const json_t *request, json_t **reply,
-                         struct diag *diag)
+static enum err ask_here(const struct call *c, const json_t *request, const char *document,
+                         size_t len, json_t **reply, struct diag *diag)
 {
     struct store *store = NULL;
     struct model *head = NULL;
     struct snapshot *before = NULL, *after = NULL;
     struct store_revised revised = {0};
-    const json_t *document = json_object_get(request, "document");
     enum err e = session_open(c, &store, diag);
     if (!e)
         e = store_load(store, &head, diag);
@@ -117,7 +115,9 @@ static enum err ask_here(const struct call *c, const json_t *request, json_t **r
     if (!e)
         e = compile(&before, head, diag);
     if (!e && document)
-        e = try_document(store, &head, document, &revised, &after, diag);
+        e = try_document(store, &head, document, len,
+                         json_string_value(json_object_get(request, "folder")), &revised, &after,
+                         diag);
     struct crowd_what_if question = {.before = before,
                                      .after = after,
                                      .service =
@@ -126,8 +126,9 @@ static enum err ask_here(const struct call *c, const json_t *request, json_t **r
     if (!e)
         e = crowd_what_if(&question, reply, diag);
     if (!e) {
-        json_t *lines = store_revised_lines(&revised);
-        json_object_set_new(*reply, "changes", lines ? lines : json_array());
+        size_t more;
+        json_t *lines = store_revised_take(&revised, &more);
+        store_changes_put(*reply, lines, more);
         json_object_set_new(*reply, "warnings", admin_findings(diag, DIAG_WARNING));
         json_object_set_new(*reply, "daemon", json_false());
     }
@@ -290,6 +291,8 @@ static int print_outcome(const json_t *j)
         fprintf(stderr, "meridian: warning: %s\n", json_string_value(line));
     json_array_foreach(json_object_get(j, "changes"), i, line)
         session_line(json_string_value(line));
+    if (json_object_get(j, "changes_more"))
+        printf("and %.0f more changes\n", number_of(j, "changes_more"));
     print_basis(j);
     puts("");
     bool ok = print_regions(json_object_get(j, "regions"));
@@ -304,17 +307,22 @@ int run_what_if(struct call *c)
     struct diag diag = {0};
     struct admin_holder daemon;
     json_t *reply = NULL, *request = json_object();
-    int code = read_request(c, request);
+    char *text = NULL;
+    size_t len = 0;
+    int code = read_request(c, request, &text, &len);
+    config_request_names(request);
     if (code) {
         json_decref(request);
         return code;
     }
     enum err e = session_daemon(c, &daemon, &diag);
     if (!e && daemon.held)
-        code = session_ask_at(daemon.control, json_incref(request), CALL_EDIT_TIMEOUT_MS, &reply);
+        code = session_ask_with(daemon.control, json_incref(request), text, len,
+                                CALL_EDIT_TIMEOUT_MS, &reply);
     else if (!e)
-        e = ask_here(c, request, &reply, &diag);
+        e = ask_here(c, request, text, len, &reply, &diag);
     json_decref(request);
+    free(text);
     if (e)
         return session_fail(e, &diag);
     diag_fini(&diag);

@@ -38,8 +38,7 @@ static json_t *records_json(const struct model_zone *z)
                               json_pack("{s:s, s:I, s:s, s:s}", "name", z->name, "ttl",
                                         (json_int_t)z->ttl_s, "type", "NS", "data", z->ns[i].name));
     for (uint32_t i = 0; i < z->ns_n; i++)
-        for (uint32_t k = 0; k < z->ns[i].addresses_n && model_host_within(z->ns[i].name, z->name);
-             k++)
+        for (uint32_t k = 0; k < z->ns[i].addresses_n && needs_glue(z, i); k++)
             json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "name", z->ns[i].name,
                                                   "ttl", (json_int_t)z->ttl_s, "type",
                                                   strchr(z->ns[i].addresses[k], ':') ? "AAAA" : "A",

@@ -182,7 +182,23 @@ def tcp_framing():
         b"".join(op(push, c, 9 + c) + op(turn) for _ in range(3) for c in range(4)) + op(udp)
 
 
-TARGETS = {"answer": answer, "dns_oracle": dns_oracle, "dns_query": dns_query, "ecs": ecs, "tcp_framing": tcp_framing}
+def doctor_answer():
+    """Answers with the id 0: what `doctor` hears."""
+    zone, ns = name("gslb.example"), name("ns1.gslb.example")
+    asked = zone + struct.pack(">HH", NS, IN)
+    at = b"\xc0\x0c"
+    glue = record(b"\x03ns1" + at, A, bytes([192, 0, 2, 1])) + record(b"\x03ns1" + at, AAAA, bytes(16))
+    echo = opt(subnet(1, 24, [192, 0, 2], 16))
+    head = lambda flags, *counts: struct.pack(">HHHHHH", 0, flags, 1, *counts)
+    yield "referral", head(0x8000, 0, 1, 2) + asked + record(at, NS, b"\x03ns1" + at) + glue
+    yield "authoritative", head(0x8400, 1, 0, 3) + asked + record(zone, NS, ns) + glue + echo
+    yield "address", head(0x8400, 1, 0, 1) + asked + record(at, A, bytes([192, 0, 2, 7])) + echo
+    yield "truncated", head(0x8600, 0, 0, 1) + asked + opt()
+    yield "loop", head(0x8400, 1, 0, 0) + asked + record(at, NS, b"\xc0\x28")
+    yield "cut", head(0x8400, 2, 0, 0) + asked + record(at, NS, ns)[:-3]
+
+
+TARGETS = {"answer": answer, "doctor_answer": doctor_answer, "dns_oracle": dns_oracle, "dns_query": dns_query, "ecs": ecs, "tcp_framing": tcp_framing}
 
 
 def main():

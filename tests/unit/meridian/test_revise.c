@@ -90,8 +90,10 @@ static void an_edit_is_compiled_under_its_number_and_then_stored(void **state)
     assert_int_equal(head->revision, out.revision);
     assert_non_null(model_region(head, "eu"));
     assert_true(out.changed);
-    json_t *lines = store_revised_lines(&out);
+    size_t more;
+    json_t *lines = store_revised_take(&out, &more);
     assert_int_equal(json_array_size(lines), 1);
+    assert_int_equal(more, 0);
     json_decref(lines);
     store_revised_fini(&out);
 }
@@ -225,6 +227,72 @@ static void an_edit_warns_of_what_it_brings_and_not_of_the_past(void **state)
     }
 }
 
+static enum err add_for(int64_t until_wall_ms, const char *name, struct store_revised *out)
+{
+    struct judge judge = {0};
+    struct config_edit edit = {.verb = VERB_ADD, .noun = NOUN_REGION, .name = name};
+    struct store_revise what = {
+        .edits = &edit, .edits_n = 1, .confirm_until_wall_ms = until_wall_ms, .meta = meta};
+    return revise(store, &head, &what, &judge, out);
+}
+
+static int64_t waits(void)
+{
+    struct store_waiting w;
+    assert_int_equal(store_waiting_get(store, &w, NULL), ERR_OK);
+    assert_true(w.revision == 0 || w.back_to == w.revision - 1);
+    return w.revision;
+}
+
+static void an_edit_waits_for_its_confirmation_and_no_other_comes_on_top(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised r;
+    assert_int_equal(add_for(5000, "eu", &r), ERR_OK);
+    store_revised_fini(&r);
+    assert_int_equal(waits(), 1);
+    assert_int_equal(add_for(0, "us", &r), ERR_CONFLICT);
+    assert_int_equal(add_for(9000, "us", &r), ERR_CONFLICT);
+    assert_int_equal(add_region(store, &head, "us", true, &judge, &r), ERR_OK);
+    store_revised_fini(&r);
+    assert_int_equal(waits(), 1);
+    assert_int_equal(store_waiting_end(store, NULL), ERR_OK);
+    assert_int_equal(waits(), 0);
+    assert_int_equal(add_for(0, "us", &r), ERR_OK);
+    store_revised_fini(&r);
+}
+
+static void a_rollback_ends_the_waiting_or_waits_itself(void **state)
+{
+    (void)state;
+    struct judge judge = {0};
+    struct store_revised r;
+    struct store_revise back = {.kind = REVISE_ROLLBACK, .rollback_to = 0, .meta = meta};
+    assert_int_equal(add_for(5000, "eu", &r), ERR_OK);
+    store_revised_fini(&r);
+    assert_int_equal(revise(store, &head, &back, &judge, &r), ERR_OK);
+    store_revised_fini(&r);
+    assert_int_equal(waits(), 0);
+    back.rollback_to = 1;
+    back.confirm_until_wall_ms = 5000;
+    assert_int_equal(revise(store, &head, &back, &judge, &r), ERR_OK);
+    store_revised_fini(&r);
+    assert_int_equal(waits(), 3);
+}
+
+static void what_is_refused_does_not_wait(void **state)
+{
+    (void)state;
+    struct judge judge = {.says = ERR_INVALID};
+    struct store_revised r;
+    struct config_edit edit = {.verb = VERB_ADD, .noun = NOUN_REGION, .name = "eu"};
+    struct store_revise what = {
+        .edits = &edit, .edits_n = 1, .confirm_until_wall_ms = 5000, .meta = meta};
+    assert_int_equal(revise(store, &head, &what, &judge, &r), ERR_INVALID);
+    assert_int_equal(waits(), 0);
+}
+
 #define story(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -237,6 +305,9 @@ int main(void)
         story(an_edit_without_effect_asks_nobody_and_makes_no_revision),
         story(an_old_document_is_a_conflict_unless_forced),
         story(an_edit_warns_of_what_it_brings_and_not_of_the_past),
+        story(an_edit_waits_for_its_confirmation_and_no_other_comes_on_top),
+        story(a_rollback_ends_the_waiting_or_waits_itself),
+        story(what_is_refused_does_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
