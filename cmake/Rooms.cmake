@@ -29,10 +29,21 @@ function(meridian_answers name)
 endfunction()
 
 # meridian_label(TEST ...): the tier, for ctest -L: the folder of tests/ that we are in.
+#
+# ctest -j counts thirds of a processor (see scripts/test): what computes all the time has one to itself, an
+# end-to-end test waits most of the time and has a third of one, or two: see meridian_busy.
 function(meridian_label)
   file(RELATIVE_PATH tier ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REGEX REPLACE "/.*" "" tier "${tier}")
   set_tests_properties(${ARGN} PROPERTIES LABELS ${tier})
+  if(NOT tier STREQUAL "e2e")
+    set_tests_properties(${ARGN} PROPERTIES PROCESSORS 3)
+  endif()
+endfunction()
+
+# meridian_busy(TEST ...): end-to-end tests that compute, or make others compute, more than a third of their time.
+function(meridian_busy)
+  set_tests_properties(${ARGN} PROPERTIES PROCESSORS 2)
 endfunction()
 
 # meridian_test(NAME SOURCES a.c ... [LINK room ...]): a cmocka program run by ctest.
@@ -44,7 +55,7 @@ function(meridian_test name)
   target_compile_definitions(${name} PRIVATE MERIDIAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE -Wno-conversion)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
   meridian_label(${name})
 endfunction()
 
@@ -57,7 +68,7 @@ function(meridian_fuzz name)
   target_link_libraries(replay_${name} PRIVATE meridian_flags ${F_LINK})
   target_compile_options(replay_${name} PRIVATE -Wno-conversion -Wno-missing-prototypes)
   add_test(NAME fuzz_${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-  set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 120)
+  set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 300)
   meridian_label(fuzz_${name})
   if(MERIDIAN_FUZZ)
     add_executable(fuzz_${name} ${F_SOURCES})

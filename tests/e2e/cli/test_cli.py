@@ -13,6 +13,9 @@ import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import lab  # noqa: E402
+
 MERIDIAN = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "meridian"
 TIMEOUT_S = 60
 
@@ -26,7 +29,7 @@ class Result:
 
 class Case(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="meridian-cli-")
+        self.folder = tempfile.TemporaryDirectory(prefix="meridian-cli-", dir=lab.scratch())
         self.db = os.path.join(self.folder.name, "m.db")
         self.addCleanup(self.folder.cleanup)
 
@@ -95,6 +98,10 @@ class Journey(Case):
                          "ns1.gslb.example.com. 3600 IN A 192.0.2.53\n"
                          "ns2.gslb.example.com. 3600 IN A 198.51.100.53\n")
         self.assertIn(f"revision {head} is good", self.run_ok("check"))
+        # Glue of a sister zone's name server is asked for in both forms.
+        self.run_ok("zone", "add", "other.example.com", "--ns", "ns1.gslb.example.com=192.0.2.53")
+        self.assertIn("ns1.gslb.example.com. 3600 IN A 192.0.2.53\n", self.run_ok("zone", "delegation", "other.example.com"))
+        self.assertEqual([r["type"] for r in self.run_json("zone", "delegation", "other.example.com")], ["NS", "A"])
         self.assertEqual(self.run_ok("region", "list").splitlines(),
                          ["REGION\tAT\tCAPACITY\tBIAS KM", "us-east\t39.04,-77.49\t-\t0",
                           "eu-west\t53.34,-6.26\t40000\t0"])
@@ -109,6 +116,7 @@ class Journey(Case):
         self.assertEqual(self.run_ok("init"), os.path.realpath(self.db) + "\n")
         before = open(self.db, "rb").read()
         self.run_fail(1, self.db, "init")
+        self.assertNotIn("-new-", self.run_fail(1, "nowhere", "init", "--db", self.folder.name + "/nowhere/m.db"))
         self.assertEqual(open(self.db, "rb").read(), before)
 
     def test_without_a_database_the_sentence_says_how_to_make_one(self):
@@ -168,6 +176,32 @@ class Journey(Case):
         self.assertEqual(r.code, 1)
         self.assertIn("g.zone", r.out)
 
+    def test_paths_in_a_document_are_meant_from_its_folder(self):
+        self.run_ok("init")
+        os.mkdir(os.path.join(self.folder.name, "repo"))
+        self.write("repo/z.zone", "$TTL 60\nstatic A 192.0.2.1\n")
+        doc = {"zones": [{"name": "gslb.example", "file": "z.zone", "ns": [{"name": "ns.example.net"}]}],
+               "probes": [{"name": "p", "type": "exec", "command": "./check"}]}
+        path = self.write("repo/doc.json", json.dumps(doc))
+        self.run_ok("apply", "repo/doc.json", "--dry-run")
+        self.run_ok("apply", "repo/doc.json")
+        whole = os.path.join(self.folder.name, "repo")
+        self.assertEqual(self.run_json("zone", "show", "gslb.example")["file"], whole + "/z.zone")
+        self.assertEqual(self.run_json("probe", "show", "p")["command"], whole + "/check")
+        self.assertIn("nothing to change", self.run_ok("apply", path))
+        doc["zones"][0]["file"] = "repo/z.zone"
+        doc["probes"][0]["command"] = whole + "/check"
+        self.assertIn("nothing to change", self.run_ok("apply", "-", stdin=json.dumps(doc)))
+        odd = os.path.join(self.folder.name, "p,q")
+        os.mkdir(odd)
+        self.write("p,q/doc.json", json.dumps({"settings": {"geo": "a.mmdb"}}))
+        self.run_fail(1, "comma", "apply", odd + "/doc.json")
+        self.write("p,q/doc.json", json.dumps({"settings": {"control": "x,y.sock"}}))
+        self.run_ok("apply", odd + "/doc.json")
+        self.assertEqual(json.loads(self.run_ok("export", "--local"))["settings"]["control"], odd + "/x,y.sock")
+        doc["settings"] = {"geo": "a.mmdb, /b.mmdb"}
+        self.run_fail(1, os.path.join(self.folder.name, "a.mmdb"), "apply", "-", stdin=json.dumps(doc))
+
     def test_an_empty_value_gives_the_default_back(self):
         self.first_day()
         self.run_ok("service", "set", "www.gslb.example.com", "--ramp", "10s", "--failback", "after", "10m")
@@ -176,6 +210,9 @@ class Journey(Case):
         s = self.run_json("service", "show", "www.gslb.example.com")
         self.assertIsNone(s["ramp"])
         self.assertIsNone(s["probe"])
+        self.run_ok("probe", "add", "x", "--type", "exec", "--command", "/bin/true", "--arg", "a", "--arg", "b")
+        self.run_ok("probe", "set", "x", "--arg=")
+        self.assertEqual(self.run_json("probe", "show", "x")["args"], [])
 
 
 class Refused(Case):
@@ -187,6 +224,9 @@ class Refused(Case):
         self.run_fail(2, "needs NAME", "region", "add")
         self.run_fail(2, "one word too many", "region", "list", "x")
         self.run_fail(2, "needs a flag", "region", "set", "eu")
+        self.run_fail(1, ["--kind", "bogus", "availability"], "log", "--kind", "bogus")
+        self.run_ok("region", "add", "a")
+        self.assertNotIn("did you mean", self.run_fail(3, '"c"', "region", "show", "c"))
         self.assertEqual(self.run_any().code, 2)
 
     def test_values_are_refused_with_what_would_be_accepted(self):
@@ -296,11 +336,19 @@ class Revisions(Case):
         self.stored(self.run_ok("apply", document, "--force"), head + 2)
         self.run_fail(3, "ap", "region", "show", "ap")
 
+    def test_a_name_that_no_token_can_have_is_named_alone(self):
+        head = self.first_day()
+        for name in ("a b", "", "a:b", "a@eu-west"):
+            said = self.run_fail(1, "is no name for a token", "token", "add", name)
+            self.assertLess(len(said), 120)
+        self.assertEqual(self.revision(), head)
+
     def test_apply_says_where_a_document_is_wrong_and_keeps_nothing_of_it(self):
         head = self.first_day()
         for says, text in (("1", "{"), ("regions", '{"regions":[{"name":"a b"}]}'),
                            ("colour", '{"regions":[{"name":"ap","colour":"red"}]}'),
-                           ("nope", '{"services":[{"name":"x.gslb.example.com","probe":"nope"}]}')):
+                           ("nope", '{"services":[{"name":"x.gslb.example.com","probe":"nope"}]}'),
+                           ("colour", '{"settings":{"colour":"red"}}')):
             self.run_fail(1, says, "apply", "-", stdin=text)
         self.run_fail(1, "no-such-file", "apply", "no-such-file")
         self.assertEqual(self.revision(), head)
@@ -338,6 +386,17 @@ class Revisions(Case):
         self.assertEqual(results, [0] * 8)
         self.assertEqual(self.revision(), start + 8)
         self.assertEqual(len(self.run_json("region", "list")), 8)
+
+    def test_tokens_given_out_at_once_are_all_good(self):
+        self.run_ok("init")
+        done = []
+        threads = [threading.Thread(target=lambda i=i: done.append(self.run_any("token", "add", f"t{i}").code)) for i in range(12)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(done, [0] * 12)
+        self.assertEqual(len(self.run_json("token", "list")), 12)
 
     def test_the_latency_file_is_taken_whole_or_not_at_all(self):
         self.first_day()
@@ -388,6 +447,7 @@ class Overrides(Case):
                 (1, "sideways", ["region", "set", "eu-west", "--state", "sideways"]),
                 (1, "--to", ["drain", "eu-west", "--to", "2"]),
                 (1, "--over", ["drain", "eu-west", "--over", "soon"]),
+                (1, ["--over", "400d", "366d"], ["drain", "eu-west", "--over", "400d"]),
                 (1, "past", ["drain", "eu-west", "--until", "2001-01-01T00:00:00Z"]),
                 (2, "of its own", ["region", "set", "eu-west", "--state", "up", "--capacity", "4"]),
                 (2, "--state", ["region", "set", "eu-west", "--reason", "x"]),

@@ -77,8 +77,9 @@ def test_bad_words_on_the_command_line_are_refused(t):
             continue
         assert got.returncode in (1, 2), "%s: exit %d %s" % (args, got.returncode, got.stdout)
         common.sentence(got.stdout)
-    for args in (["--set", "x"], ["--nothing"], ["stray"], ["--log-level", "loud"]):
-        start(t, *args, status=2)
+    for args in (["--set", "x"], ["--nothing"], ["stray"], ["--log-level", "loud"], ["--set"], ["-x"], ["--help=x"]):
+        common.sentence(start(t, *args, status=2))
+    assert '"--listen"' in common.sentence(start(t, "--lisen", "127.0.0.1:53", status=2))
 
 
 def test_a_control_path_that_cannot_be_is_refused(t):
@@ -197,10 +198,11 @@ def test_an_idle_client_does_not_hold_up_the_end(t):
     d = common.world(t)
     clients = [tcp_client() for _ in range(20)]
     clients[0].sendall(b"\0")
-    began = time.monotonic()
+    watch = lab.Stopwatch()
     os.kill(d.pid, signal.SIGTERM)
-    assert d.popen.wait(10) == 0
-    assert time.monotonic() - began < 6, "the end took %.1f s" % (time.monotonic() - began)
+    assert d.popen.wait(30) == 0
+    took = watch.stop()
+    assert took < 6, "the end took %.1f s" % took
     assert not os.path.exists(t.db + ".sock")
 
 
@@ -231,6 +233,7 @@ def test_a_stop_in_the_middle_of_edits_answers_them_and_keeps_them(t):
         threads = [threading.Thread(target=editor, args=(10000 * (i + 1),)) for i in range(3)]
         for th in threads:
             th.start()
+        lab.wait_for("an edit is served", lambda: served)
         time.sleep(0.3)
         assert d.stop() == 0
         for th in threads:
@@ -251,10 +254,10 @@ def test_a_locked_database_does_not_hold_up_the_end(t):
     for th in threads:
         th.start()
     time.sleep(0.3)
-    began = time.monotonic()
+    watch = lab.Stopwatch()
     os.kill(d.pid, signal.SIGTERM)
-    assert d.popen.wait(15) == 0
-    took = time.monotonic() - began
+    assert d.popen.wait(30) == 0
+    took = watch.stop()
     for th in threads:
         th.join()
     assert took < 8, "the end took %.1f s" % took

@@ -65,13 +65,15 @@ def effective(d, region="eu"):
 def test_a_drain_over_time_goes_on_through_edits_and_a_restart(t):
     d = geo_world(t)
     d.meridian("service set %s --ttl 2 --ttl-moving 1" % NAME)
-    began = time.monotonic()
+    asked = time.monotonic()
     d.meridian("drain eu --over 8s")
+    began = time.monotonic()
     seen = []
     restarted = False
     while time.monotonic() - began < 11:
         at = time.monotonic() - began
-        seen.append((at, effective(d)))
+        share = effective(d)
+        seen.append((at, share, time.monotonic() - asked))
         if len(seen) % 3 == 0 and len(seen) < 24:
             rebuild(d, len(seen))
         if at > 6 and not restarted:
@@ -79,19 +81,22 @@ def test_a_drain_over_time_goes_on_through_edits_and_a_restart(t):
             d.stop()
             d = t.daemon()
         time.sleep(0.3)
-    for at, share in seen:
-        want = min(1, max(0, 1 - (at - 2) / 8))  # the TTL of 2 s comes first
-        assert abs(share - want) < 0.2, "after %.1f s %.2f, not %.2f: %s" % (at, share, want, seen)
+    way = lambda at: min(1, max(0, 1 - (at - 2) / 8))  # the TTL of 2 s comes first
+    for at, share, until in seen:  # it was so at some moment in between
+        assert way(until) - 0.2 < share < way(at) + 0.2, "after %.1f to %.1f s %.2f: %s" % (at, until, share, seen)
     lab.wait_for("the drain ends", lambda: effective(d) == 0, 5)
 
 
 def test_an_until_ends_by_itself(t):
     d = geo_world(t)
-    d.meridian("drain eu --until 2s --reason short")
+    began = time.monotonic()
+    rebuild(d, 0)
+    seconds = max(2, round(6 * (time.monotonic() - began)))  # the next one is well over by then
+    d.meridian("drain eu --until %ds --reason short" % seconds)
     assert lab.rdata(d.ask(NAME)) == [US]
     rebuild(d, 1)
     assert lab.rdata(d.ask(NAME)) == [US]
-    lab.wait_for("it ends", lambda: d.region("eu")["set"] == "on", 6)
+    lab.wait_for("it ends", lambda: d.region("eu")["set"] == "on", seconds + 4)
     lab.wait_for("clients come back", lambda: lab.rdata(d.ask(NAME)) == [EU], 30)
     d.meridian("drain eu --until 2s")
     d.stop()
@@ -184,13 +189,14 @@ def test_edits_in_the_middle_of_a_return_change_nothing_of_it(t):
         assert lab.rdata(d.ask(NAME)) == ["127.2.0.10"]
     backends[0].heal()
     lab.wait_for("the return has begun", lambda: 0 < effective(d) < 1, 20)
-    last = effective(d)
+    before, last = time.monotonic(), effective(d)
     for n in range(3, 9):
         rebuild(d, n)
-        now = effective(d)
+        asked, now = time.monotonic(), effective(d)
+        most = (time.monotonic() - before) / 8 + 0.2  # of a ramp of 8 s, and its first step
         assert now >= last - 0.001, "an edit took the ramp back from %.2f to %.2f" % (last, now)
-        assert now <= last + 0.5, "an edit cut the ramp short: %.2f to %.2f" % (last, now)
-        last = now
+        assert now <= last + most, "an edit cut the ramp short: %.2f to %.2f" % (last, now)
+        before, last = asked, now
         time.sleep(0.4)
     lab.wait_for("all is back", lambda: effective(d) == 1, 20)
 
@@ -264,9 +270,28 @@ def test_shares_follow_the_names_of_regions(t):
     assert d.region("bb")["share_got"] == 0
 
 
+def test_a_name_is_the_same_in_any_case_and_with_its_last_dot(t):
+    d = geo_world(t)
+    service = "WWW.GSLB.example."
+    t.meridian("probe add check --type exec --command /bin/true")
+    for words in ("drain EU --to 0.4", "release Eu", "undrain EU", "region set EU --state down", "region set eU --state auto",
+                  "endpoint set %s EU %s --state drain" % (service, EU), "endpoint set %s EU %s --state auto" % (service, EU),
+                  "status " + service, "report EU --service %s --ok 5" % service, "what-if --region EU=0 --service " + service,
+                  "probe run CHECK %s EU %s" % (service, EU), "maintenance add EU --from 1h --until 2h --reason x",
+                  "timeline EU", "timeline %s/EU" % service):
+        d.meridian(words)
+    for words in ("probe run check nope.gslb.example eu " + EU, "probe run check %s nope %s" % (NAME, EU), "drain nope"):
+        assert d.meridian(words, ok=None).returncode == 3, words
+    assert t.json("probe", "run", "check", EU)["target"] == EU, "a program has no port"
+    d.meridian("drain us")
+    lab.wait_for("the line of the drain", lambda: "drain" in d.meridian("log --region US").stdout)
+    d.stop()
+    t.meridian("what-if --region EU=0 --service " + service)
+
+
 def test_explain_says_what_the_wire_says(t):
     zone = t.write("z.zone", "$ORIGIN gslb.example.\n$TTL 60\n@ SOA ns1 h 1 2 3 4 5\n@ NS ns1\nns1 A 127.0.0.1\n"
-                   "static A 192.0.2.1\nalias CNAME static\nto CNAME www\nout CNAME elsewhere.example.\n*.wild A 192.0.2.3\n"
+                   "static 77 A 192.0.2.1\nmany MX 10 m1\nmany MX 20 m2\nalias CNAME static\nto CNAME www\nout CNAME elsewhere.example.\n*.wild A 192.0.2.3\n"
                    "child NS ns1.child\nns1.child A 192.0.2.9\n")
     t.meridian("init")
     t.meridian("zone add gslb.example --file " + zone)
@@ -290,6 +315,14 @@ def test_explain_says_what_the_wire_says(t):
         got = d.lab.json("explain", name, "--client", "192.0.2.200", db=d.db)
         assert got["ok"] if "ok" in got else True
         assert d.meridian("explain", name).stdout.strip()
+    for name, rdtype, answers, ttl in (("static", "A", ["192.0.2.1"], 77), ("x.wild", "A", ["192.0.2.3"], 60),
+                                       ("many", "MX", ["10 m1.gslb.example.", "20 m2.gslb.example."], 60),
+                                       ("alias", "A", ["192.0.2.1"], 77), ("to", "A", [EU], 30),
+                                       ("out", "A", ["elsewhere.example"], 60)):
+        got = d.lab.json("explain", name + ".gslb.example", "--type", rdtype, db=d.db)
+        assert got["answers"] == answers and got["ttl"] == ttl, got
+    got = d.lab.json("explain", "out.gslb.example", db=d.db)
+    assert {"step": "alias", "text": "CNAME elsewhere.example"} in got["steps"], got
     got = d.lab.json("explain", NAME, "--client", "192.0.2.200", db=d.db)
     assert got["client"]["place"]["country"] is None and got["answers"] == [EU], got
     got = d.lab.json("explain", NAME, "--type", "AAAA", db=d.db)

@@ -49,7 +49,7 @@ def log(t, *args):
 
 def event(t, what, *args):
     """The newest event that is so; the history is written a tenth of a second behind."""
-    return lab.wait_for("such an event", lambda: next((e for e in log(t, "--reverse", *args) if what(e)), None), 30)
+    return lab.wait_for("such an event", lambda: next((e for e in log(t, "--reverse", *args) if what(e)), None), 30, 0.2)
 
 
 def seconds(text):
@@ -221,7 +221,7 @@ def test_counts_of_outages_survive_a_crash(t):
     event(t, lambda e: e["endpoint"] == LONDON and e["rule"] == "ramp" and e["after"] == 1)
     before = counts(d, LONDON)
     assert before[0] == 1 and before[1] > 0, before
-    time.sleep(1)  # the state is written at least that soon
+    lab.pause(1)  # the state is written at least that soon
     d.stop(sig=9)
     d = t.daemon(listen=[SERVER + ":53"])
     assert counts(d, LONDON) == (1, before[1], began), counts(d, LONDON)

@@ -141,7 +141,7 @@ def test_what_was_known_survives_a_kill(t):
     networks = ["127.3.%d.0/24" % i for i in range(1, 41)]
     moved = {n for n in networks if at(n) != [TOKYO]}
     assert 10 < len(moved) < 38, len(moved)
-    time.sleep(1.5)  # states are saved within a second
+    lab.pause(1.5)  # states are saved within a second
     d.stop(signal.SIGKILL)
     regions["london"].heal()  # it has to earn its way back all the same
     d = start(t)

@@ -14,7 +14,6 @@ import lab  # noqa: E402
 SLOW = bool(os.environ.get("MERIDIAN_E2E_SLOW"))
 NAME, ADDRESS = "www.gslb.example", "203.0.113.1"
 STEADY = ("127.32.0.0", 500)  # the first /24 of the clients that must not suffer, and how many
-NICE = -20
 
 
 def base_world(t):
@@ -88,25 +87,14 @@ def processors():
     return ({cpus[0]}, set(cpus[1:])) if len(cpus) > 1 else (set(cpus), set(cpus))
 
 
-def prefer(pid):
-    """A process goes before other people's work, where that is allowed: what is lost must be the server's
-    doing. Where the kernel groups processes by session, it is the group's niceness that counts."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, NICE)
-        with open("/proc/%d/autogroup" % pid, "w") as f:
-            f.write("%d" % NICE)
-    except OSError:  # an ordinary user, or no such grouping
-        pass
-
-
 def pinned_daemon(t):
     """A daemon on a processor of its own, its clients on the others; both go before other people's work."""
     server, clients = processors()
     os.sched_setaffinity(0, server)
     if os.getpgrp() != os.getpid():
         os.setsid()
-    prefer(os.getpid())
+    lab.prefer(os.getpid())
     d = t.daemon()
-    prefer(d.pid)
+    lab.prefer(d.pid)
     os.sched_setaffinity(0, clients)
     return d

@@ -1,5 +1,6 @@
 """What the programs of this folder share: worlds, and asking many clients fast."""
 
+import atexit
 import dns.edns
 import dns.message
 import dns.rdatatype
@@ -71,7 +72,12 @@ class Load:
     def __init__(self, qps, seconds, name, subnets=0, server="127.0.0.1", port=53):
         program = os.path.join(lab.BUILD, "tests", "e2e", "main", "e2e_load")
         self.popen = subprocess.Popen([program, server, str(port), str(qps), str(seconds), name, str(subnets)],
-                                      stdout=subprocess.PIPE, text=True)
+                                      stdout=subprocess.PIPE, text=True, start_new_session=True)
+        atexit.register(self.popen.kill)
+
+    def end(self):
+        """Before its time; result() says what was until now."""
+        self.popen.terminate()
 
     def result(self, seconds=120):
         out, _ = self.popen.communicate(timeout=seconds)

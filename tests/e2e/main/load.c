@@ -1,9 +1,11 @@
 /* load ADDRESS PORT QPS SECONDS NAME [SUBNETS]: a steady stream of A queries that looks at every answer.
  * An answer of NAME is whole when the last octet of each of its addresses equals its TTL: the test sets
  * both in one revision, so that an answer of two revisions shows. With SUBNETS each query carries one of
- * that many client subnets. Prints one JSON line; exit 0 unless something could not be done. */
+ * that many client subnets. Ends before its time on SIGTERM. Prints one JSON line; exit 0 unless something
+ * could not be done. */
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +114,14 @@ static void send_one(struct run *r)
         usleep(200); /* refused: nobody listens just now */
 }
 
+static volatile sig_atomic_t over;
+
+static void end_now(int sig)
+{
+    (void)sig;
+    over = 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 6)
@@ -128,9 +138,10 @@ int main(int argc, char **argv)
     }
     setsockopt(r.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     make_query(&r, argv[5]);
-    int64_t start = now_us(), end = start + (int64_t)(seconds * 1e6);
+    signal(SIGTERM, end_now);
+    int64_t start = now_us(), end = start + (int64_t)(seconds * 1e6), now = start;
     uint64_t attempts = 0;
-    for (int64_t now = start; now < end; now = now_us()) {
+    for (; now < end && !over; now = now_us()) {
         uint64_t due = (uint64_t)((double)(now - start) * 1e-6 * qps);
         for (unsigned i = 0; attempts < due && i < BATCH; i++, attempts++)
             send_one(&r);
@@ -139,14 +150,14 @@ int main(int argc, char **argv)
         if (attempts >= due && poll(&p, 1, 1) < 0)
             break;
     }
-    for (int i = 0; i < 50 && r.answered < r.sent; i++) {
+    for (int i = 0; i < 500 && r.answered < r.sent; i++) {
         usleep(10000);
         receive(&r);
     }
     printf("{\"sent\":%llu,\"answered\":%llu,\"mixed\":%llu,\"failed\":%llu,\"records\":%llu,"
-           "\"gap_ms\":%.1f}\n",
+           "\"gap_ms\":%.1f,\"seconds\":%.3f}\n",
            (unsigned long long)r.sent, (unsigned long long)r.answered, (unsigned long long)r.mixed,
-           (unsigned long long)r.failed, (unsigned long long)r.records,
-           (double)r.gap_us_max / 1000);
+           (unsigned long long)r.failed, (unsigned long long)r.records, (double)r.gap_us_max / 1000,
+           (double)(now - start) * 1e-6);
     return 0;
 }

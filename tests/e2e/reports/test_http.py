@@ -89,7 +89,7 @@ def test_only_the_hash_of_a_token_is_stored_and_it_can_be_taken_back(t):
     r = t.meridian("token add other", ok=False)
     assert r.returncode == 1 and "has a token" in r.stderr, r.stderr
     r = t.meridian("token add a,b", ok=False)
-    assert r.returncode == 1 and "admin-tokens" in r.stderr, r.stderr
+    assert r.returncode == 1 and "is no name for a token" in r.stderr, r.stderr
     r = t.meridian("token add mars --region mars", ok=False)
     assert r.returncode == 3, r.stderr
 
