@@ -1,3 +1,3 @@
-add_executable(answer_bench ${CMAKE_CURRENT_SOURCE_DIR}/answer_bench.c)
-target_link_libraries(answer_bench PRIVATE meridian_flags answer snapshot config)
+add_executable(answer_bench ${CMAKE_CURRENT_SOURCE_DIR}/answer_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/by_ldns.c)
+target_link_libraries(answer_bench PRIVATE meridian_flags answer snapshot config PkgConfig::LDNS)
 meridian_answers(answer_bench)

@@ -5,24 +5,31 @@
  *       a line "asked N lost N". NET: a client subnet /24 such as 192.0.2.0, or -
  *   asker override PORT NAME SOCKET REGION ADDRESS|- ROUNDS
  *       says over the control socket that REGION, or NAME's endpoint ADDRESS in it, is down, then auto
- *       again, ROUNDS times in turn; a line for each: "CHANGED ACKNOWLEDGED", microseconds from the writing of the request to the first
- *       different answer and to the daemon's own reply
+ *       again, ROUNDS times in turn; a line for each: "TIME CHANGED ACKNOWLEDGED SYNC_TIME SYNCED": of the
+ *       writing of the request, microseconds from then to the first different answer and to the daemon's
+ *       own reply; then, for the disk to be known apart, a write and fsync of 4 KiB more to a file
+ *       beside the socket: longer, as the database's log is with each of them
  *   asker verdict PORT SERVICES WEB
  *       is the web server that the first SERVICES services are probed at, port WEB of every address: the
- *       address of each in region 0 fails in turn, for good; a line for each, microseconds from the sending
- *       of the first reply that says so to the first different answer */
+ *       address of each in region 0 fails in turn, for good; a line for each: "TIME CHANGED", of the
+ *       sending of the first reply that says so, and microseconds to the first different answer */
 #include "query.h"
 #include "web.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define CHANGE_NS_MAX 10000000000
 #define PAUSE_NS 20000000
+#define REST_NS 100000
+#define LOST_NS 500000000
 
 struct asker {
     int fd;
@@ -37,7 +44,7 @@ static bool open_asker(struct asker *a, const char *port)
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)atoi(port)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_usec = 500000};
+    struct timeval patience = {.tv_usec = LOST_NS / 1000};
     a->fd = socket(AF_INET, SOCK_DGRAM, 0);
     return a->fd >= 0 && connect(a->fd, (struct sockaddr *)&to, sizeof to) == 0 &&
            setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0;
@@ -68,7 +75,7 @@ static uint32_t ask(struct asker *a)
  * threads wait that have something to tell it. */
 static void rest(void)
 {
-    const struct timespec pause = {.tv_nsec = 100000};
+    const struct timespec pause = {.tv_nsec = REST_NS};
     nanosleep(&pause, NULL);
 }
 
@@ -110,6 +117,27 @@ static bool is_acknowledged(int control, int flags, bool *refused)
     return n > 0;
 }
 
+static int open_sync(const char *socket)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s.sync", socket);
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+/* One write that must last. False: it does not. */
+static bool print_sync(int sync)
+{
+    static const char block[4096]; /* a page of the database */
+    int64_t start = query_now_ns();
+    if (write(sync, block, sizeof block) != (ssize_t)sizeof block || fsync(sync) != 0)
+        return false;
+    printf(" %lld %.1f\n", (long long)start, (double)(query_now_ns() - start) / 1e3);
+    return true;
+}
+
 /* One override until its effect is seen and it is acknowledged. target: the members that say of what. */
 static bool change(struct asker *a, int control, const char *target, const char *state)
 {
@@ -137,7 +165,7 @@ static bool change(struct asker *a, int control, const char *target, const char 
         }
     }
     if (!refused)
-        printf("%.1f %.1f\n", (double)(changed - start) / 1e3,
+        printf("%lld %.1f %.1f", (long long)start, (double)(changed - start) / 1e3,
                (double)(acknowledged - start) / 1e3);
     return !refused;
 }
@@ -151,8 +179,8 @@ static int override(struct asker *a, const char *path, const char *region, const
     else
         snprintf(target, sizeof target, "\"service\":\"%s\",\"region\":\"%s\",\"address\":\"%s\"",
                  a->name, region, address);
-    int control = open_control(path);
-    if (control < 0) {
+    int control = open_control(path), sync = open_sync(path);
+    if (control < 0 || sync < 0) {
         perror(path);
         return 1;
     }
@@ -160,6 +188,11 @@ static int override(struct asker *a, const char *path, const char *region, const
         struct timespec pause = {.tv_nsec = PAUSE_NS};
         if (!change(a, control, target, i % 2 ? "auto" : "down"))
             return 1;
+        nanosleep(&pause, NULL);
+        if (!print_sync(sync)) {
+            perror("asker: fsync");
+            return 1;
+        }
         nanosleep(&pause, NULL);
     }
     return 0;
@@ -217,22 +250,61 @@ static int64_t serve(struct web *w, uint32_t failing)
     return told;
 }
 
+/* The answer to the last query, if it has come: as ask(), which waits for it. */
+static uint32_t hear(struct asker *a)
+{
+    uint8_t m[1500];
+    ssize_t n;
+    while ((n = recv(a->fd, m, sizeof m, MSG_DONTWAIT)) >= 0)
+        if (n >= 12 && (m[0] << 8 | m[1]) == a->id)
+            return query_first_address(m, (size_t)n);
+    return 0;
+}
+
+static void send_query(struct asker *a)
+{
+    uint8_t m[QUERY_BYTES_MAX];
+    size_t len = query_put(m, ++a->id, a->name, QUERY_A, a->net);
+    a->asked++;
+    if (send(a->fd, m, len, 0) < 0)
+        a->lost++;
+}
+
+/* Until something arrives, or for a while. */
+static void wait_for_any(const struct web *w, const struct asker *a, int64_t ns)
+{
+    struct pollfd p[CLIENTS + 2] = {{w->listener, POLLIN, 0}, {a->fd, POLLIN, 0}};
+    struct timespec t = {.tv_nsec = ns > 0 ? ns : 0};
+    nfds_t n = 2;
+    for (const struct client *c = w->client; c < w->client + CLIENTS; c++)
+        if (c->fd >= 0)
+            p[n++] = (struct pollfd){c->fd, POLLIN, 0};
+    ppoll(p, n, &t, NULL);
+}
+
 /* For the seconds, or until the answer about a name is another than at first: when its address was said
- * to have failed, and when the answer changed. */
+ * to have failed, and when the answer changed. Probes are answered as they come, as by a server of their
+ * own, and not between queries. */
 static bool serve_until(struct web *w, struct asker *a, double seconds, uint32_t failing,
                         int64_t *told, int64_t *changed)
 {
-    int64_t end = query_now_ns() + (int64_t)(seconds * 1e9);
+    int64_t end = query_now_ns() + (int64_t)(seconds * 1e9), now, next = 0;
     uint32_t before = failing ? ask(a) : 0;
     *told = *changed = 0;
-    while (!*changed && query_now_ns() < end) {
+    while (!*changed && (now = query_now_ns()) < end) {
         accept_all(w);
         int64_t at = serve(w, failing);
         *told = *told ? *told : at;
-        rest();
-        uint32_t now = before ? ask(a) : 0;
-        if (*told && now && now != before)
+        uint32_t heard = hear(a);
+        if (heard)
+            next = query_now_ns() + REST_NS;
+        if (*told && heard && heard != before)
             *changed = query_now_ns();
+        else if (before && now >= next) {
+            send_query(a);
+            next = query_now_ns() + LOST_NS; /* or until the answer is there */
+        }
+        wait_for_any(w, a, before ? next - query_now_ns() : REST_NS);
     }
     return *changed != 0;
 }
@@ -258,7 +330,7 @@ static int verdict(struct asker *a, unsigned services, const char *port)
             fprintf(stderr, "asker: %s failed and is answered with as before\n", name);
             return 1;
         }
-        printf("%.1f\n", (double)(changed - told) / 1e3);
+        printf("%lld %.1f\n", (long long)told, (double)(changed - told) / 1e3);
     }
     return 0;
 }
@@ -267,6 +339,7 @@ int main(int argc, char **argv)
 {
     struct asker a = {.name = argc > 3 ? argv[3] : ""};
     struct in_addr net = {0};
+    prctl(PR_SET_TIMERSLACK, 1UL); /* a rest is no longer than it says */
     if (argc > 2 && !open_asker(&a, argv[2])) {
         perror("asker");
         return 1;

@@ -8,6 +8,7 @@ rows go there too; "common.py FILE" prints them as one table.
 """
 
 import argparse
+import bisect
 import json
 import math
 import os
@@ -197,6 +198,19 @@ def cpu_s(pid, named=""):
     return total / 1e9
 
 
+def used_s(pid):
+    """Processor time of a process with the threads that ended, in steps of 10 ms."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pin(pid, cpu):
+    """From here on all threads that it has share one processor."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        os.sched_setaffinity(int(task), {cpu})
+
+
 def memory_mib(pid, key="VmRSS"):
     total = 0
     for p in tree(pid):
@@ -206,6 +220,17 @@ def memory_mib(pid, key="VmRSS"):
         except OSError:
             pass
     return total / 1024
+
+
+def lift(pid):
+    """Where sessions have their share of the processors each (sched_autogroup), a nice value counts among the processes
+    of one: what a benchmark was started with has to be said of the session of a process as well."""
+    try:
+        if os.getpriority(os.PRIO_PROCESS, 0) < 0:
+            with open("/proc/%s/autogroup" % pid, "w", encoding="utf-8") as f:
+                f.write(str(os.getpriority(os.PRIO_PROCESS, 0)))
+    except OSError:
+        pass  # no such groups, or not root's
 
 
 def query(name, net=None):
@@ -219,6 +244,7 @@ def start(t, name, argv, ask_for, cpu=None, seconds=300, echo=False):
     """Starts a server on PORT; the process and the seconds to its first right answer. echo: whatever it says."""
     began = time.monotonic()
     p = lab.Process(t, name, argv if cpu is None else pinned(argv, cpu))
+    lift(p.pid)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect(("127.0.0.1", PORT))
         s.settimeout(0.002)
@@ -255,9 +281,13 @@ def load_result(p):
     return json.loads(out)
 
 
-def load(services, seconds, window=128, rate=0, cpu=None):
-    """The load program, started; load_result() waits for its figures."""
-    argv = [program("bench_load"), PORT, services, seconds, window, rate]
+def load(services, seconds, window=128, rate=0, cpu=None, trips=None):
+    """The load program, started; load_result() waits for its figures. At a rate it times round trips,
+    and what else runs on its processor gives way to it: it is not to time waits of its own. trips: a file
+    for them."""
+    argv = [program("bench_load"), PORT, services, seconds, window, rate] + ([trips] if trips else [])
+    if rate and os.geteuid() == 0:
+        argv = ["chrt", "--fifo", "1"] + argv
     return subprocess.Popen(pinned(argv, processors()[1] if cpu is None else cpu), stdout=subprocess.PIPE, text=True)
 
 
@@ -303,6 +333,80 @@ class Control:
         self.socket.close()
 
 
+# ------------------------------------------------------------------------- when the machine stood still
+
+PERIOD_US, LATE_US = 1000, 300  # every shorter one costs the daemon more than it tells: 30 µs to wake up here
+
+
+class Stalls:
+    """From its making to end(), a watcher with the highest priority there is on each processor that is measured or
+    measures notes when it woke too late (stalls.c). Then: of which samples the machine was a part."""
+
+    def __init__(self):
+        self.popen = subprocess.Popen([program("bench_stalls"), str(PERIOD_US), str(LATE_US)] +
+                                      [str(cpu) for cpu in sorted(set(processors()))],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end(self):
+        told = json.loads(self.popen.communicate(timeout=60)[0])
+        if any(cpu["untold"] for cpu in told["cpus"]):
+            raise AssertionError("the machine stood still more often than the watcher has room for")
+        self.fifo, self.cpus, self.took = told["fifo"], told["cpus"], (told["to"] - told["from"]) / 1e9
+        self.froms, self.tos, self.before = [], [], [0]
+        for start, end in sorted(pair for cpu in self.cpus for pair in cpu["stalls"]):
+            if self.tos and start <= self.tos[-1]:
+                self.tos[-1] = max(end, self.tos[-1])
+            else:
+                self.froms.append(start)
+                self.tos.append(end)
+        for start, end in zip(self.froms, self.tos):
+            self.before.append(self.before[-1] + end - start)
+        return self
+
+    def until(self, at):
+        """Nanoseconds that it stood still before a time."""
+        i = bisect.bisect_left(self.froms, at)
+        return self.before[i] - (max(0, self.tos[i - 1] - at) if i else 0)
+
+    def within_ms(self, start_ns, took_ms):
+        return (self.until(start_ns + round(took_ms * 1e6)) - self.until(start_ns)) / 1e6
+
+    def undisturbed(self, samples):
+        """Of pairs of a time in ns and the ms from then, the ms of those in which no processor stood still."""
+        return [ms for start, ms in samples if self.within_ms(start, ms) == 0]
+
+    def without(self, samples):
+        """The ms of all of them, less what the machine stood still in each."""
+        return [ms - self.within_ms(start, ms) for start, ms in samples]
+
+    def rows(self):
+        """What came of it; and whether the figures without stalls can be had."""
+        ms = [(end - start) / 1e6 for start, end in zip(self.froms, self.tos)]
+        used = sum(cpu["used_ns"] for cpu in self.cpus) / 1e9 / self.took / len(self.cpus)
+        stolen = sum(cpu["stolen_ns"] for cpu in self.cpus) / 1e9 / self.took / len(self.cpus)
+        if not self.fifo:
+            row("the machine stood still", "unknown", "", "the watcher had ordinary priority: it is not root's")
+            return False
+        row("the machine stood still", "%.1f %%" % (sum(ms) / 10 / self.took),
+            "%d times, to %.1f ms" % (len(ms), max(ms, default=0)),
+            "stolen, /proc/stat: %.1f %%; to watch: %.1f %%" % (100 * stolen, 100 * used))
+        return True
+
+
+def samples_rows(what, samples, shares, stalls):
+    """Percentiles of pairs of a time in ns and the ms from then: of all, and, where there was one to watch with
+    priority, of those in which the machine never stood still, beside all less what it did in them."""
+    for share in shares:
+        p = "p%g" % (100 * share)
+        took = [ms for _, ms in samples]
+        row("%s, %s of %d" % (what, p, len(took)), "%.2f ms" % percentile(took, share), seen(took, "%.2f"))
+        if stalls.fifo:
+            still, rest = stalls.undisturbed(samples), percentile(stalls.without(samples), share)
+            row("    undisturbed, %s of %d of them" % (p, len(still)),
+                "%.2f ms" % percentile(still, share) if still else "none", seen(still, "%.2f"),
+                "all, less the stalls in them: %.2f ms" % rest)
+
+
 def fsync_ms(folder, rounds):
     """What the disk asks for one small write that must last."""
     path, took = os.path.join(folder, "fsync"), []
@@ -336,6 +440,7 @@ def run(measure, options=()):
         if getattr(got, flag[2:].replace("-", "_")) is None:
             setattr(got, flag[2:].replace("-", "_"), quick if got.quick else usual)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    lift("self")
     t, done = lab.Lab("bench"), False
     t.isolated = not lock
     try:

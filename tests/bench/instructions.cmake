@@ -7,7 +7,7 @@ if(NOT MERIDIAN_SANITIZE AND NOT MERIDIAN_FUZZ)
   set(instructions /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/instructions.py
       $<TARGET_FILE:answer_bench> ${CMAKE_BINARY_DIR}/geoip/demo.mmdb ${kind})
   add_test(NAME bench_instructions COMMAND ${instructions})
-  set_tests_properties(bench_instructions PROPERTIES LABELS bench SKIP_RETURN_CODE 77 TIMEOUT 600)
+  set_tests_properties(bench_instructions PROPERTIES LABELS bench PROCESSORS 3 SKIP_RETURN_CODE 77 TIMEOUT 600)
   # What scripts/bench --record-instructions calls.
   add_custom_target(record_instructions COMMAND ${instructions} --record DEPENDS answer_bench
                     USES_TERMINAL VERBATIM)

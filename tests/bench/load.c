@@ -1,8 +1,10 @@
-/* load PORT SERVICES SECONDS WINDOW RATE: queries of random services svcNNNNNN.gslb.example with random
+/* load PORT SERVICES SECONDS WINDOW RATE [TRIPS]: queries of random services svcNNNNNN.gslb.example with random
  * client subnets, four A to one AAAA, to 127.0.0.1. The same queries in every run.
  *   RATE 0   as fast as WINDOW queries under way allow
  *   RATE n   n a second; a query without an answer when LAST_NS have passed after the last is lost. What
  *            was not sent for LATE_S is never sent
+ * TRIPS: a file that is told of each answer at a rate: a line "TIME MICROSECONDS", of the sending
+ * (CLOCK_MONOTONIC in nanoseconds) and the round trip.
  * Prints one JSON line: sent, answered (a response of any kind), good (with an address), lost,
  * seconds, and the percentiles of the round trip in microseconds. */
 #include "query.h"
@@ -31,6 +33,12 @@ static struct query queries[QUERIES];
 static uint64_t rtt_us[RTT_US_MAX + 1];
 static uint64_t sent, answered, good, lost, under_way;
 static int fd;
+struct trip {
+    int64_t sent_ns;
+    uint32_t us;
+};
+static struct trip *trip; /* NULL: nobody wants them */
+static uint64_t trips, trips_max;
 
 static void make_queries(unsigned services)
 {
@@ -79,6 +87,8 @@ static unsigned receive(int flags)
             continue;
         int64_t us = (now - q->sent_ns) / 1000;
         rtt_us[us < RTT_US_MAX ? us : RTT_US_MAX]++;
+        if (trips < trips_max)
+            trip[trips++] = (struct trip){q->sent_ns, (uint32_t)us};
         q->waiting = false;
         good += query_is_answered(room[i], m[i].msg_len);
         ours++;
@@ -139,10 +149,29 @@ static unsigned percentile(double share)
     return RTT_US_MAX;
 }
 
+static bool make_room_for_trips(double seconds, double rate)
+{
+    trips_max = (uint64_t)(seconds * rate) + BATCH;
+    trip = malloc(trips_max * sizeof *trip);
+    if (trip)
+        memset(trip, 0, trips_max * sizeof *trip); /* its pages are there before the load is */
+    return trip != NULL;
+}
+
+static bool write_trips(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return false;
+    for (uint64_t i = 0; i < trips; i++)
+        fprintf(f, "%lld %u\n", (long long)trip[i].sent_ns, trip[i].us);
+    return fclose(f) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fputs("usage: load PORT SERVICES SECONDS WINDOW RATE\n", stderr);
+    if (argc != 6 && argc != 7) {
+        fputs("usage: load PORT SERVICES SECONDS WINDOW RATE [TRIPS]\n", stderr);
         return 2;
     }
     struct sockaddr_in to = {.sin_family = AF_INET,
@@ -154,6 +183,7 @@ int main(int argc, char **argv)
     double seconds = atof(argv[3]), rate = atof(argv[5]);
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || services == 0 || window < BATCH ||
+        (argc == 7 && !make_room_for_trips(seconds, rate)) ||
         connect(fd, (struct sockaddr *)&to, sizeof to)) {
         perror("load");
         return 1;
@@ -168,6 +198,10 @@ int main(int argc, char **argv)
         closed_loop(seconds, window);
     double took = (double)(query_now_ns() - start) * 1e-9;
     wait_for_the_last();
+    if (argc == 7 && !write_trips(argv[6])) {
+        perror(argv[6]);
+        return 1;
+    }
     printf(
         "{\"sent\": %llu, \"answered\": %llu, \"good\": %llu, \"lost\": %llu, \"seconds\": %.3f, "
         "\"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u}\n",

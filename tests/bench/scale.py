@@ -1,6 +1,6 @@
-"""Start and memory by number of services, probes off: from exec to the first right answer about the last
-service, and resident memory then; and what an answer costs when it is random which service is asked for.
-Beside it: the floor's start, the size of the database, and the answers with fewest services."""
+"""Start and memory by number of services, probes off: from exec, with all processors, to the first right
+answer about the last service, and resident memory then; and what an answer costs, on one processor, when
+it is random which service is asked for. Beside it: the floor's start, the size of the database, and the answers with fewest services."""
 
 import os
 
@@ -33,9 +33,10 @@ def measure(t, options):
         db = common.store(t, "scale-%d" % n, common.document(n, "geo", mmdb))
         took, used, rss, peak, cost = [], [], [], [], []
         for _ in range(options.rounds):
-            p, s = common.serve(t, db, service(n - 1), common.processors()[0])
+            p, s = common.serve(t, db, service(n - 1))
             took.append(s)
-            used.append(common.cpu_s(p.pid))
+            used.append(common.used_s(p.pid))
+            common.pin(p.pid, common.processors()[0])
             rss.append(memory_mib(p.pid))
             peak.append(memory_mib(p.pid, "VmHWM"))
             answer_us(p, n)  # warm

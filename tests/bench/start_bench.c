@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         health_create(signal_config_engine(config), clock_mono_ms(), clock_wall_ms(), &h))
         return 1;
     step("engine");
-    signal_board_write(h, s);
+    (void)signal_board_follow(h, s);
     step("board");
     static struct answer_worker w;
     answer_worker_init(&w, 0, 1);
