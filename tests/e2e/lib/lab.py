@@ -482,9 +482,10 @@ class Lab:
         return not faults
 
 
-def answers(name, rdtype, server, port=53):
+def answers(name, rdtype, server, port=53, timeout=0.5):
+    """timeout: where nobody listens a question waits for all of it."""
     try:
-        return bool(ask(name, rdtype, server, port, timeout=0.5, recurse=True, tries=1).answer)
+        return bool(ask(name, rdtype, server, port, timeout=timeout, recurse=True, tries=1).answer)
     except (dns.exception.DNSException, OSError):
         return False
 
