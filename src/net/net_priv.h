@@ -68,6 +68,7 @@ struct net_listener {
     int fd;
     bool tcp;
     bool paused; /* taken out of the loop after an error, until the next sweep */
+    bool busy;   /* UDP: looked at in each turn of the loop, which does not wait for it */
 };
 
 /* How many connections a client address has. */
@@ -126,6 +127,7 @@ struct net_worker {
     uv_async_t wake;
     uv_timer_t sweep; /* runs while there are connections, paused listeners, or no reserve */
     uv_timer_t drain_end;
+    uv_idle_t busy; /* runs while a listener is busy */
     struct net_listener *listeners;
     size_t listeners_n;
     struct udp_lane *lanes[2][2]; /* [IPv6][wildcard], made when needed */
@@ -155,6 +157,7 @@ enum err net__tcp_open(const struct net_address *a, int *fd, struct diag *diag) 
 struct udp_lane *net__udp_lane_create(uint8_t *bytes, bool v6, bool wildcard);
 uint8_t *net__udp_bytes_create(void);
 void net__udp_on_poll(uv_poll_t *poll, int status, int events);
+void net__udp_on_busy(uv_idle_t *busy);       /* the worker's data */
 void net__udp_turn(struct net_worker *w);     /* called after each step of TCP work */
 void net__udp_finish(struct net_listener *l); /* answers what the kernel has queued */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BATCHES_PER_WAKE 8    /* then the other handles of the loop have their turn */
+#define BUSY_FROM 16u         /* datagrams at once; see set_busy */
 #define UDP_TURN_NS 1000000u  /* TCP work between two looks at UDP, at most, and one step */
 #define BATCHES_TO_FINISH 256 /* more than a receive buffer of 4 MiB holds */
 /* An odd number of cache lines: the starts of the slots spread over all sets of the cache. */
@@ -184,15 +185,39 @@ static void answer(struct net_listener *l, size_t n)
         net__count(&w->counters.udp_send_failed, answers - sent);
 }
 
-static void serve(struct net_listener *l, unsigned batches)
+/* While anything waits for a socket, as epoll does for those that it was given, the kernel wakes it for each
+ * datagram that has left: there is room again. Nobody wants to know, and it is a tenth of what an answer
+ * costs. So a listener to which many come at once is taken out, and looked at in each turn of the loop until
+ * nothing is there. Out and in again is two calls, which fewer than BUSY_FROM answers do not pay for. */
+static void set_busy(struct net_listener *l)
+{
+    if (l->busy || uv_is_closing((uv_handle_t *)&l->worker->busy))
+        return;
+    l->busy = true;
+    uv_poll_stop(&l->poll);
+    uv_idle_start(&l->worker->busy, net__udp_on_busy);
+}
+
+static void set_quiet(struct net_listener *l)
+{
+    l->busy = false;
+    int rc = uv_poll_start(&l->poll, UV_READABLE, net__udp_on_poll);
+    CHECK(rc == 0); /* fails for a closing handle only */
+}
+
+/* Was there anything? */
+static bool serve(struct net_listener *l, unsigned batches)
 {
     for (unsigned i = 0; i < batches; i++) {
         size_t n = receive(l);
+        if (n >= BUSY_FROM)
+            set_busy(l);
         if (n > 0)
             answer(l, n);
         if (n < NET_BATCH) /* the queue is empty: spares the call that would only say EAGAIN */
-            return;
+            return i > 0 || n > 0;
     }
+    return true;
 }
 
 void net__udp_on_poll(uv_poll_t *poll, int status, int events)
@@ -203,7 +228,22 @@ void net__udp_on_poll(uv_poll_t *poll, int status, int events)
         net__listener_pause(l);
         return;
     }
-    serve(l, BATCHES_PER_WAKE);
+    (void)serve(l, BATCHES_PER_WAKE);
+}
+
+void net__udp_on_busy(uv_idle_t *busy)
+{
+    struct net_worker *w = busy->data;
+    size_t left = 0;
+    for (size_t i = 0; i < w->listeners_n; i++) {
+        struct net_listener *l = &w->listeners[i];
+        if (l->busy && serve(l, BATCHES_PER_WAKE))
+            left++;
+        else if (l->busy)
+            set_quiet(l);
+    }
+    if (left == 0)
+        uv_idle_stop(busy);
 }
 
 /* One wake may bring a thousand connections, in the order in which they became readable: a datagram
@@ -215,12 +255,12 @@ void net__udp_turn(struct net_worker *w)
     for (size_t i = 0; i < w->listeners_n; i++) {
         struct net_listener *l = &w->listeners[i];
         if (!l->tcp && !l->paused && l->fd >= 0)
-            serve(l, BATCHES_PER_WAKE);
+            (void)serve(l, BATCHES_PER_WAKE);
     }
     w->udp_turn_ns = uv_hrtime();
 }
 
 void net__udp_finish(struct net_listener *l)
 {
-    serve(l, BATCHES_TO_FINISH);
+    (void)serve(l, BATCHES_TO_FINISH);
 }

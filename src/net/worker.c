@@ -33,6 +33,7 @@ void net__listener_close(struct net_listener *l)
     uv_close((uv_handle_t *)&l->poll, on_handle_closed);
     close(l->fd);
     l->fd = -1;
+    l->busy = false;
 }
 
 void net__listener_pause(struct net_listener *l)
@@ -83,6 +84,7 @@ void net__worker_maybe_finish(struct net_worker *w)
     uv_close((uv_handle_t *)&w->wake, on_handle_closed);
     uv_close((uv_handle_t *)&w->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&w->drain_end, on_handle_closed);
+    uv_close((uv_handle_t *)&w->busy, on_handle_closed);
 }
 
 static void on_drain_end(uv_timer_t *timer)
@@ -240,7 +242,8 @@ static int handles_init(struct net_worker *w)
         return rc;
     uv_timer_init(&w->loop, &w->sweep);
     uv_timer_init(&w->loop, &w->drain_end);
-    w->wake.data = w->sweep.data = w->drain_end.data = w;
+    uv_idle_init(&w->loop, &w->busy);
+    w->wake.data = w->sweep.data = w->drain_end.data = w->busy.data = w;
     for (size_t i = 0; i < w->listeners_n; i++) {
         struct net_listener *l = &w->listeners[i];
         rc = uv_poll_init_socket(&w->loop, &l->poll, l->fd);

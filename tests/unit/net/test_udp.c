@@ -118,6 +118,86 @@ static void a_burst_of_200_is_answered_whole_and_once(void **state)
     bed_stop(&b);
 }
 
+/* A worker whose loop the test turns itself. */
+static struct net_worker *worker_open(struct bed *b, struct net_address *at)
+{
+    struct net_worker *w = NULL;
+    size_t n;
+    b->config.udp_rcvbuf_bytes = 1 << 20;
+    bed_prepare(b);
+    assert_int_equal(net__addresses_resolve(&b->config, at, &n, NULL), ERR_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(net__worker_create(0, &b->config, at, n, &w, NULL), ERR_OK);
+    assert_int_equal(net__worker_loop_open(w), ERR_OK);
+    return w;
+}
+
+static void send_texts(int fd, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(send(fd, "text", 4, 0), 4);
+}
+
+static void take_texts(int fd, unsigned n)
+{
+    char buf[16];
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(take(fd, buf, sizeof buf), 4);
+    assert_false(readable(fd, 0));
+}
+
+/* What waits for a socket is woken up for each datagram that leaves. */
+static void nothing_waits_for_a_socket_while_much_comes(void **state)
+{
+    (void)state;
+    struct bed b = {0};
+    struct net_address at[NET_ADDRESS_MAX];
+    struct net_worker *w = worker_open(&b, at);
+    struct net_listener *l = &w->listeners[0];
+    uv_handle_t *waits = (uv_handle_t *)&l->poll, *busy = (uv_handle_t *)&w->busy;
+    int fd = client("127.0.0.1", at[0].at.port, SOCK_DGRAM, NULL);
+    send_texts(fd, 3); /* few */
+    uv_run(&w->loop, UV_RUN_ONCE);
+    take_texts(fd, 3);
+    assert_true(uv_is_active(waits) && !uv_is_active(busy));
+    send_texts(fd, NET_BATCH);
+    uv_run(&w->loop, UV_RUN_ONCE);
+    take_texts(fd, NET_BATCH);
+    assert_true(!uv_is_active(waits) && uv_is_active(busy));
+    send_texts(fd, 3);
+    uv_run(&w->loop, UV_RUN_ONCE);
+    take_texts(fd, 3);
+    assert_true(!uv_is_active(waits) && uv_is_active(busy));
+    uv_run(&w->loop, UV_RUN_NOWAIT); /* nothing is there */
+    assert_true(uv_is_active(waits) && !uv_is_active(busy));
+    send_texts(fd, 1);
+    uv_run(&w->loop, UV_RUN_ONCE); /* waits, and is woken up */
+    take_texts(fd, 1);
+    close(fd);
+    net__worker_loop_close(w);
+    net__worker_destroy(w);
+}
+
+static void a_stop_answers_what_a_busy_listener_has_queued(void **state)
+{
+    (void)state;
+    struct bed b = {0};
+    struct net_address at[NET_ADDRESS_MAX];
+    struct net_worker *w = worker_open(&b, at);
+    int fd = client("127.0.0.1", at[0].at.port, SOCK_DGRAM, NULL);
+    send_texts(fd, NET_BATCH);
+    uv_run(&w->loop, UV_RUN_ONCE);
+    take_texts(fd, NET_BATCH);
+    assert_true(w->listeners[0].busy);
+    send_texts(fd, 2 * NET_BATCH + 5);
+    net__worker_stop(w, 100);
+    uv_run(&w->loop, UV_RUN_DEFAULT); /* to its end */
+    take_texts(fd, 2 * NET_BATCH + 5);
+    close(fd);
+    net__worker_loop_close(w);
+    net__worker_destroy(w);
+}
+
 /* What a slot held before must not shine through: lengths and texts vary at random, with both
  * families in turn over the same slots. */
 static void slots_do_not_remember_earlier_datagrams(void **state)
@@ -336,6 +416,8 @@ int main(void)
         cmocka_unit_test(on_every_address_the_answer_leaves_from_the_one_that_was_asked),
         cmocka_unit_test(a_batch_may_mix_the_addresses_asked),
         cmocka_unit_test(a_burst_of_200_is_answered_whole_and_once),
+        cmocka_unit_test(nothing_waits_for_a_socket_while_much_comes),
+        cmocka_unit_test(a_stop_answers_what_a_busy_listener_has_queued),
         cmocka_unit_test(slots_do_not_remember_earlier_datagrams),
         cmocka_unit_test(no_answer_is_sent_when_the_callback_gives_none),
         cmocka_unit_test(a_datagram_longer_than_the_slot_is_cut_and_answered),
