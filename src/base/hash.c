@@ -31,33 +31,39 @@ static uint64_t load64_le(const uint8_t *p)
     return v;
 }
 
-/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; two and four rounds. */
-uint64_t siphash24(const uint8_t key[16], const void *bytes, size_t len)
+/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; two and four rounds. Last: up to seven
+ * octets behind whole words, and the length. */
+static inline uint64_t sip(const uint8_t key[16], const uint8_t *words, const uint8_t *end,
+                           uint64_t last)
 {
-    const uint8_t *p = bytes, *end = p + (len & ~(size_t)7);
     uint64_t k0 = load64_le(key), k1 = load64_le(key + 8);
     uint64_t v0 = k0 ^ 0x736f6d6570736575ull, v1 = k1 ^ 0x646f72616e646f6dull;
     uint64_t v2 = k0 ^ 0x6c7967656e657261ull, v3 = k1 ^ 0x7465646279746573ull;
-    for (; p < end; p += 8) {
-        uint64_t m = load64_le(p);
+    for (; words < end; words += 8) {
+        uint64_t m = load64_le(words);
         v3 ^= m;
         SIPROUND;
         SIPROUND;
         v0 ^= m;
     }
-    uint8_t tail[8] = {0};
-    memcpy(tail, p, len & 7);
-    uint64_t m = load64_le(tail) | (uint64_t)len << 56;
-    v3 ^= m;
+    v3 ^= last;
     SIPROUND;
     SIPROUND;
-    v0 ^= m;
+    v0 ^= last;
     v2 ^= 0xff;
     SIPROUND;
     SIPROUND;
     SIPROUND;
     SIPROUND;
     return v0 ^ v1 ^ v2 ^ v3;
+}
+
+uint64_t siphash24(const uint8_t key[16], const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes, *end = p + (len & ~(size_t)7);
+    uint8_t tail[8] = {0};
+    memcpy(tail, end, len & 7);
+    return sip(key, p, end, load64_le(tail) | (uint64_t)len << 56);
 }
 
 static uint64_t fold(uint64_t a, uint64_t b)
@@ -81,12 +87,24 @@ uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 const uint8_t steer_hash_key[16] = {'m', 'e', 'r', 'i', 'd', 'i', 'a', 'n',
                                     '-', 's', 't', 'e', 'e', 'r', '-', '1'};
 
-uint64_t steer_hash_client(const struct ip *network, unsigned prefix_len)
+/* The six octets of IPv4 in a register: written to memory and read as a word they would be waited for. */
+static uint64_t hash_ipv4(const uint8_t b[4], unsigned len)
 {
-    uint8_t buf[18] = {network->family, (uint8_t)prefix_len};
-    size_t len = network->family == 4 ? 4 : 16;
-    memcpy(buf + 2, network->b, len);
-    return siphash24(steer_hash_key, buf, 2 + len);
+    uint32_t address = (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
+    uint32_t mask = len == 0 ? 0 : __builtin_bswap32(~0u << (32 - len));
+    uint64_t message = (uint64_t)(address & mask) << 16 | (uint64_t)len << 8 | 4;
+    return sip(steer_hash_key, NULL, NULL, message | 6ull << 56);
+}
+
+uint64_t steer_hash_client(const struct ip *ip, unsigned prefix_len)
+{
+    if (ip->family == 4)
+        return hash_ipv4(ip->b, prefix_len);
+    struct ip network = *ip;
+    ip_mask(&network, prefix_len);
+    uint8_t buf[2 + sizeof network.b] = {network.family, (uint8_t)prefix_len};
+    memcpy(buf + 2, network.b, sizeof network.b);
+    return siphash24(steer_hash_key, buf, sizeof buf);
 }
 
 uint64_t steer_hash_name(const char *name)

@@ -58,11 +58,9 @@ static inline uint32_t min32(uint32_t a, uint32_t b)
 
 static inline uint64_t client_hash(const struct choice *c)
 {
-    if (!c->hash->taken) {
-        struct ip network = *c->client->ip;
-        ip_mask(&network, c->client->network_len);
-        *c->hash = (struct client_hash){true, steer_hash_client(&network, c->client->network_len)};
-    }
+    if (!c->hash->taken)
+        *c->hash =
+            (struct client_hash){true, steer_hash_client(c->client->ip, c->client->network_len)};
     return c->hash->value;
 }
 
@@ -239,11 +237,20 @@ struct best {
     uint64_t cost, weight;
 };
 
-static inline void consider(struct best *best, uint32_t index, uint64_t cost, uint64_t weight)
+/* Is it the best now? */
+static inline bool consider(struct best *best, uint32_t index, uint64_t cost, uint64_t weight)
 {
-    if (best->index == STEER_NONE ||
-        (__uint128_t)cost * best->weight < (__uint128_t)best->cost * weight)
+    bool better = best->index == STEER_NONE ||
+                  (__uint128_t)cost * best->weight < (__uint128_t)best->cost * weight;
+    if (better)
         *best = (struct best){index, cost, weight};
+    return better;
+}
+
+/* What a region weighs against others, as long as anything is at 1. */
+static inline uint64_t full_weight(const struct steer_site *s)
+{
+    return s->weight ? s->weight : 1;
 }
 
 /* pick.c: one endpoint of items [first, end) at a level, counted from the service's first; STEER_NONE. */

@@ -28,7 +28,7 @@ uint32_t steer__pick_weighted(const struct choice *c, uint16_t first, uint16_t e
 uint64_t steer__site_weight(const struct choice *c, const struct steer_site *s, enum level level)
 {
     if (level != LEVEL_PARTIAL)
-        return s->weight ? s->weight : 1;
+        return full_weight(s);
     uint64_t sum[3] = {0};
     struct bound sb = site_bound(c, s);
     for (uint32_t i = s->first; i < (uint32_t)s->first + s->endpoint_n; i++)
@@ -49,8 +49,9 @@ static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end
             continue;
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, item, steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
-                 steer__site_weight(c, s, level));
+        (void)consider(&best, item,
+                       steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
+                       steer__site_weight(c, s, level));
     }
     return (uint16_t)(best.index == STEER_NONE ? end : best.index);
 }
@@ -62,7 +63,7 @@ uint32_t steer__pick_of_site(const struct choice *c, uint16_t item, enum level l
     EACH_CANDIDATE(c, item, item + 1, level, {
         if (best.index != STEER_NONE)
             c->plan->hashed = true;
-        consider(&best, i, steer_rendezvous_cost(client_hash(c), hash_of(c, i)), weight);
+        (void)consider(&best, i, steer_rendezvous_cost(client_hash(c), hash_of(c, i)), weight);
     })
     return best.index;
 }

@@ -84,11 +84,9 @@ static bool place_sticky(const struct choice *c, struct group g, struct home *ou
         struct offer o = allowed(c, s) ? offer_of(c, s, out) : (struct offer){.n = 0};
         if (o.n == 0)
             continue;
-        struct best before = best;
         c->plan->hashed |= best.index != STEER_NONE;
-        consider(&best, item, steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
-                 steer__site_weight(c, s, LEVEL_PLACE));
-        if (best.index != before.index)
+        uint64_t cost = steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]);
+        if (consider(&best, item, cost, full_weight(s)))
             kept = o;
     }
     if (best.index == STEER_NONE)

@@ -25,8 +25,9 @@ uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
 
 /* The published key: the ASCII bytes "meridian-steer-1". */
 extern const uint8_t steer_hash_key[16];
-/* SipHash-2-4 over family byte, prefix length byte and the address bytes. */
-uint64_t steer_hash_client(const struct ip *network, unsigned prefix_len);
+/* SipHash-2-4 over family byte, prefix length byte and the address bytes, of which the first prefix_len bits
+ * count and the rest is 0. */
+uint64_t steer_hash_client(const struct ip *ip, unsigned prefix_len);
 uint64_t steer_hash_name(const char *name); /* region name, endpoint address text */
 static inline uint64_t steer_hash_pair(uint64_t client, uint64_t name)
 {
