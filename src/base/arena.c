@@ -70,9 +70,9 @@ struct arena *arena_create(size_t budget_bytes)
     return a;
 }
 
-void arena_dense(struct arena *a)
+void arena_dense(struct arena *a, bool dense)
 {
-    a->dense = true;
+    a->dense = dense;
 }
 
 void arena_destroy(struct arena *a)

@@ -107,15 +107,15 @@ static const char *check_regions(const struct health *h)
 static const char *check_words(const struct health *h)
 {
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++)
-        MUST(h->endpoint_word[i] == health__endpoint_word_now(h, i));
+        MUST(health_endpoint_word(h, i) == health__endpoint_word_now(h, i));
     for (uint32_t i = 0; i < h->cfg.sites_n; i++)
-        MUST(h->site_word[i] == health__site_word_now(h, i));
+        MUST(health_site_word(h, i) == health__site_word_now(h, i));
     for (uint32_t i = 0; i < h->cfg.regions_n; i++)
         MUST(h->region_word[i] == health__region_word_now(h, i));
     for (uint32_t v = 0; v < h->cfg.services_n; v++) {
         uint32_t moving = 0;
         for (uint32_t i = h->service_site_first[v]; i < h->service_site_first[v + 1]; i++) {
-            uint32_t site = h->service_site[i];
+            uint32_t site = health__service_site(h, i);
             const struct health_site_config *s = &h->cfg.site[site];
             const struct judged *j = health__judged(h, site);
             moving += j && j->moving;

@@ -67,11 +67,11 @@ static bool stands(const struct health *h, uint32_t site, bool out)
     const struct probed *p = probed_of(h, s->region);
     bool failing =
         p && ((!out && p->streak && !p->streak_ok) || p->observed == HEALTH_OBSERVED_DOWN);
-    if (failing || !(h->site_word[site] & HEALTH_WORD_AVAIL) ||
+    if (failing || !(health_site_word(h, site) & HEALTH_WORD_AVAIL) ||
         !(h->region_word[s->region] & HEALTH_WORD_AVAIL))
         return false;
     for (uint32_t e = s->endpoint_first; e < s->endpoint_first + s->endpoint_n; e++)
-        if (h->endpoint_word[e] & HEALTH_WORD_AVAIL)
+        if (health_endpoint_word(h, e) & HEALTH_WORD_AVAIL)
             return true;
     return false;
 }
@@ -86,7 +86,7 @@ static uint32_t left_with_nothing(const struct health *h, uint32_t region)
         bool elsewhere = false, standing = false;
         for (uint32_t k = h->service_site_first[service]; k < h->service_site_first[service + 1];
              k++) {
-            uint32_t site = h->service_site[k];
+            uint32_t site = health__service_site(h, k);
             if (h->cfg.site[site].region == region)
                 continue;
             elsewhere = true;

@@ -63,8 +63,22 @@ static bool config_valid(const struct health_config *c)
     return slots < UINT32_MAX / 4 && c->dead_band >= 0.001 && c->dead_band <= 0.5;
 }
 
-/* Sites by service and by region: where[k] .. where[k + 1] in sites. What a region depends on is
- * none of its sites. */
+static bool by_service(const struct health_config *c)
+{
+    for (uint32_t i = 1; i < c->sites_n; i++)
+        if (c->site[i].service < c->site[i - 1].service)
+            return false;
+    return true;
+}
+
+static void put_site(uint32_t *sites, uint32_t at, uint32_t site)
+{
+    if (sites)
+        sites[at] = site;
+}
+
+/* Sites by service and by region: where[k] .. where[k + 1] in sites, which is NULL where they come so. What
+ * a region depends on is none of its sites. */
 static void group_sites(const struct health *h, uint32_t *first, uint32_t *sites, bool by_region)
 {
     uint32_t groups = by_region ? h->cfg.regions_n : h->cfg.services_n;
@@ -81,7 +95,7 @@ static void group_sites(const struct health *h, uint32_t *first, uint32_t *sites
     for (uint32_t i = h->cfg.sites_n; i-- > 0;) { /* backwards, so that groups are in order */
         uint32_t g = by_region ? s[i].region : s[i].service;
         if (!by_region || !health__is_dependency(h, i))
-            sites[--first[g + 1]] = i;
+            put_site(sites, --first[g + 1], i);
     }
     for (uint32_t g = 0; g < groups; g++) /* each end has become its start: move them back */
         first[g] = first[g + 1];
@@ -131,11 +145,11 @@ static bool allocate(struct health *h)
         h->budgeted |= c->service[i].config->max_move > 0;
     h->budget = ARENA_ARRAY(a, struct budget, h->budgeted ? v : 1);
     h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
-    h->service_site = ARENA_ARRAY(a, uint32_t, s);
+    h->service_site = by_service(c) ? NULL : ARENA_ARRAY(a, uint32_t, s);
     h->region_site_first = ARENA_ARRAY(a, uint32_t, r + 1);
     h->region_site = ARENA_ARRAY(a, uint32_t, s);
-    h->endpoint_word = ARENA_ARRAY(a, uint32_t, e);
-    h->site_word = ARENA_ARRAY(a, uint32_t, s);
+    h->endpoint_not_full = ARENA_ARRAY(a, uint32_t, e);
+    h->site_not_full = ARENA_ARRAY(a, uint32_t, s);
     h->region_word = ARENA_ARRAY(a, uint32_t, r);
     h->service_ttl = ARENA_ARRAY(a, uint32_t, v);
     h->items_n = (uint32_t)(e + s + r + 1);
@@ -177,7 +191,6 @@ static void start_endpoint(struct health *h, struct probed *p, uint32_t endpoint
 static void start_endpoints(struct health *h)
 {
     for (uint32_t i = 0; i < h->cfg.endpoints_n; i++) {
-        h->endpoint_word[i] = AVAIL_FULL;
         struct probed *p = health__probed(h, i);
         if (!p)
             continue;
@@ -204,7 +217,6 @@ static void start_site(struct health *h, struct judged *j, uint32_t site)
 static void start_sites(struct health *h)
 {
     for (uint32_t i = 0; i < h->cfg.sites_n; i++) {
-        h->site_word[i] = AVAIL_FULL;
         struct judged *j = health__judged(h, i);
         if (!j)
             continue;
@@ -325,12 +337,12 @@ int64_t health_due(const struct health *h)
 
 uint32_t health_endpoint_word(const struct health *h, uint32_t endpoint)
 {
-    return h->endpoint_word[endpoint];
+    return h->endpoint_not_full[endpoint] ^ AVAIL_FULL;
 }
 
 uint32_t health_site_word(const struct health *h, uint32_t site)
 {
-    return h->site_word[site];
+    return h->site_not_full[site] ^ AVAIL_FULL;
 }
 
 uint32_t health_region_word(const struct health *h, uint32_t region)

@@ -257,7 +257,7 @@ struct health {
     uint32_t *service_moving_n;
     struct budget *budget;                       /* by service */
     bool budgeted;                               /* a service has one */
-    uint32_t *service_site_first, *service_site; /* sites by service */
+    uint32_t *service_site_first, *service_site; /* sites by service; NULL: they come so */
     uint32_t *region_site_first, *region_site;   /* sites by region */
 
     struct source *source; /* 0 unused */
@@ -280,7 +280,8 @@ struct health {
     int64_t isolated_since_ms, isolated_until_ms; /* until: of the last episode that ended */
     int64_t isolated_answer_ms;                   /* the first success known in the last episode */
 
-    uint32_t *endpoint_word, *site_word, *region_word, *service_ttl;
+    /* Words, the first two as what differs from AVAIL_FULL: most never do, and their pages are not touched. */
+    uint32_t *endpoint_not_full, *site_not_full, *region_word, *service_ttl;
 
     int64_t *timer_due;  /* by item: endpoints, sites, regions, then the isolation verdict */
     uint32_t *timer_pos; /* 1-based in heap; 0: not set */
@@ -481,6 +482,10 @@ void health__maintenance_drop(struct health *h, uint32_t region, const char *aut
 void health__maintenance_arrived(struct health *h, uint32_t region); /* frees what is back */
 
 /* queue.c: words, changes, actions */
+static inline uint32_t health__service_site(const struct health *h, uint32_t k)
+{
+    return h->service_site ? h->service_site[k] : k;
+}
 uint32_t health__endpoint_word_now(const struct health *h, uint32_t endpoint);
 uint32_t health__site_word_now(const struct health *h, uint32_t site);
 uint32_t health__region_word_now(const struct health *h, uint32_t region);

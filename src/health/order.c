@@ -301,7 +301,7 @@ void health_order_endpoint(struct health *h, uint32_t endpoint, const struct hea
     health_advance(h, now_ms, wall_ms);
     if (endpoint >= h->cfg.endpoints_n)
         return;
-    uint32_t before = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
+    uint32_t before = health_endpoint_word(h, endpoint) & HEALTH_WORD_AVAIL;
     struct order *now = h->order_of[endpoint] ? &h->order[h->order_of[endpoint]] : NULL;
     if (now)
         health__order_step(now, h->now_ms);
@@ -375,7 +375,7 @@ void health__order_tick_endpoint(struct health *h, uint32_t endpoint)
     uint32_t *slot = &h->order_of[endpoint];
     if (!*slot)
         return;
-    uint32_t before = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
+    uint32_t before = health_endpoint_word(h, endpoint) & HEALTH_WORD_AVAIL;
     bool end = ended(h, slot, health__place_endpoint(h, endpoint));
     if (!end)
         health__order_step(&h->order[*slot], h->now_ms);

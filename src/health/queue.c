@@ -67,22 +67,24 @@ static void mark(struct health *h, uint32_t slot)
     h->changed[(h->changes_head + h->changes_n++) % cap] = slot;
 }
 
-static void publish(struct health *h, uint32_t *word, uint32_t now, uint32_t slot)
+static void publish(struct health *h, uint32_t *kept, uint32_t now, uint32_t slot)
 {
-    if (*word == now)
+    if (*kept == now)
         return;
-    *word = now;
+    *kept = now;
     mark(h, slot);
 }
 
 void health__endpoint_publish(struct health *h, uint32_t endpoint)
 {
-    publish(h, &h->endpoint_word[endpoint], health__endpoint_word_now(h, endpoint), endpoint);
+    publish(h, &h->endpoint_not_full[endpoint], health__endpoint_word_now(h, endpoint) ^ AVAIL_FULL,
+            endpoint);
 }
 
 void health__site_publish(struct health *h, uint32_t site)
 {
-    publish(h, &h->site_word[site], health__site_word_now(h, site), h->cfg.endpoints_n + site);
+    publish(h, &h->site_not_full[site], health__site_word_now(h, site) ^ AVAIL_FULL,
+            h->cfg.endpoints_n + site);
 }
 
 void health__region_publish(struct health *h, uint32_t region)

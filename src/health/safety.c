@@ -30,13 +30,13 @@ double health__carries(const struct health *h, uint32_t site, const struct trial
 {
     const struct health_site_config *s = &h->cfg.site[site];
     uint32_t e_n = h->cfg.endpoints_n, s_n = h->cfg.sites_n;
-    uint32_t at_site = avail_of(h, t, e_n + site, h->site_word[site]);
+    uint32_t at_site = avail_of(h, t, e_n + site, health_site_word(h, site));
     uint32_t at_region = avail_of(h, t, e_n + s_n + s->region, h->region_word[s->region]);
     uint32_t most = at_site < at_region ? at_site : at_region;
     double sum = 0;
     *any = false;
     for (uint32_t i = s->endpoint_first; i < s->endpoint_first + s->endpoint_n; i++) {
-        uint32_t e = avail_of(h, t, i, h->endpoint_word[i]);
+        uint32_t e = avail_of(h, t, i, health_endpoint_word(h, i));
         uint32_t least = e < most ? e : most;
         sum += avail_to_double(least) * h->cfg.endpoint[i].weight;
         *any |= least > 0;
@@ -48,7 +48,7 @@ double health__full_weight(const struct health *h, uint32_t service)
 {
     double sum = 0;
     for (uint32_t i = h->service_site_first[service]; i < h->service_site_first[service + 1]; i++) {
-        const struct health_site_config *s = &h->cfg.site[h->service_site[i]];
+        const struct health_site_config *s = &h->cfg.site[health__service_site(h, i)];
         for (uint32_t k = 0; k < s->endpoint_n; k++)
             sum += h->cfg.endpoint[s->endpoint_first + k].weight;
     }
@@ -65,7 +65,7 @@ static struct capacity capacity_of(const struct health *h, uint32_t site)
     struct capacity c = {0};
     uint32_t service = h->cfg.site[site].service;
     for (uint32_t i = h->service_site_first[service]; i < h->service_site_first[service + 1]; i++) {
-        uint32_t other = h->service_site[i];
+        uint32_t other = health__service_site(h, i);
         const struct health_site_config *s = &h->cfg.site[other];
         for (uint32_t k = 0; k < s->endpoint_n; k++)
             c.full += h->cfg.endpoint[s->endpoint_first + k].weight;

@@ -108,8 +108,8 @@ void health_endpoint_show(const struct health *h, uint32_t endpoint,
     const struct order *o = health__endpoint_order(h, endpoint);
     uint32_t site = health__site_of(h, endpoint), region = health__region_of(h, endpoint);
     const struct judged *j = health__judged(h, site);
-    uint32_t own = h->endpoint_word[endpoint] & HEALTH_WORD_AVAIL;
-    uint32_t at_site = h->site_word[site] & HEALTH_WORD_AVAIL;
+    uint32_t own = health_endpoint_word(h, endpoint) & HEALTH_WORD_AVAIL;
+    uint32_t at_site = health_site_word(h, site) & HEALTH_WORD_AVAIL;
     uint32_t at_region = h->region_word[region] & HEALTH_WORD_AVAIL;
     out->set = o ? (enum health_override)o->state : HEALTH_AUTO;
     out->effective = least(own, least(at_site, at_region));
@@ -219,10 +219,10 @@ void health_site_show(const struct health *h, uint32_t site, struct health_site_
     const struct health_site_config *s = &h->cfg.site[site];
     uint32_t region = h->region_word[s->region] & HEALTH_WORD_AVAIL, best = 0;
     for (uint32_t i = 0; i < s->endpoint_n; i++) {
-        uint32_t e = h->endpoint_word[s->endpoint_first + i] & HEALTH_WORD_AVAIL;
+        uint32_t e = health_endpoint_word(h, s->endpoint_first + i) & HEALTH_WORD_AVAIL;
         best = e > best ? e : best;
     }
-    out->effective = least(best, least(h->site_word[site] & HEALTH_WORD_AVAIL, region));
+    out->effective = least(best, least(health_site_word(h, site) & HEALTH_WORD_AVAIL, region));
     out->moving = h->region[s->region].moving;
     out->observed = HEALTH_OBSERVED_UP;
     out->since_wall_ms = h->created_wall_ms;

@@ -165,7 +165,7 @@ struct signal_config *signal_config_create(const struct snapshot *s)
     struct arena *a = arena_create(0);
     if (!a)
         return NULL;
-    arena_dense(a);
+    arena_dense(a, true);
     struct signal_config *c = ARENA_NEW(a, struct signal_config);
     struct health_endpoint_config *endpoint =
         ARENA_ARRAY(a, struct health_endpoint_config, s->endpoints_n + s->regions_n + 1);

@@ -108,7 +108,7 @@ static struct names *create(struct view_key zones)
     }
     atomic_init(&n->refs, 1);
     n->zones = zones;
-    arena_dense(n->arena);
+    arena_dense(n->arena, true);
     return n;
 }
 

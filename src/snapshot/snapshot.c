@@ -81,8 +81,8 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
         free(s);
         return diag_error(diag, ERR_NOMEM, "", "out of memory while compiling the configuration");
     }
-    arena_dense(arena);
-    arena_dense(words);
+    arena_dense(arena, true);
+    arena_dense(words, true);
     atomic_init(&s->refs, 1);
     s->arena = arena;
     s->words = words;
@@ -197,6 +197,7 @@ enum err compile_board(struct compile *c)
     if (!s->tally)
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the availability board");
     fill_board(s);
+    arena_dense(s->words, false); /* nobody asks for most services */
     for (unsigned w = 0; w < s->workers; w++) {
         s->tally[w].endpoint = words(s, s->endpoints_n);
         s->tally[w].fail_open = words(s, s->services_n);

@@ -14,9 +14,9 @@ struct arena;
 /* budget_bytes 0 means no bound. NULL when out of memory. */
 struct arena *arena_create(size_t budget_bytes);
 void arena_destroy(struct arena *a);
-/* All of it will be filled, and read at random: from here on huge pages for what is large. Not for an
- * arena that reserves more than it uses. */
-void arena_dense(struct arena *a);
+/* Dense: what is asked for from here on will be filled, and read at random, so what is large has huge pages.
+ * Not for what is reserved and may stay unused. */
+void arena_dense(struct arena *a, bool dense);
 /* Zero-filled. align is a power of two, at most 4096. */
 void *arena_alloc_aligned(struct arena *a, size_t size, size_t align);
 void *arena_alloc(struct arena *a, size_t size); /* aligned for any scalar */
