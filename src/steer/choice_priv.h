@@ -272,3 +272,12 @@ struct home {
 bool steer__any_fraction(const struct choice *c, struct group g, bool *away);
 /* In the first group that has an endpoint of weight above 0. */
 bool steer__place(const struct choice *c, struct home *out);
+
+/* steady.c: of a first group that is at 1, as `place` and then `stays` find it; row_n > 0. The endpoint,
+ * counted from the service's first; STEER_NONE: not so simple. */
+uint32_t steer__steady_weighted(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                                uint16_t row_n, enum steer_family family,
+                                const struct steer_client *client);
+uint32_t steer__steady_sticky(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                              uint16_t row_n, enum steer_family family,
+                              const struct steer_client *client, bool *hashed);

@@ -246,6 +246,20 @@ static inline uint32_t only_endpoint(const struct steer_tables *t, uint32_t serv
     return svc->endpoint_first + found;
 }
 
+/* One endpoint of a first group that is at 1, without a look at what could be; STEER_NONE: look closer. */
+static inline uint32_t steady(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                              uint16_t row_n, enum steer_family family,
+                              const struct steer_client *client, bool *hashed)
+{
+    const struct steer_service *svc = &t->service[service];
+    uint32_t found = STEER_NONE;
+    if (svc->chooser == STEP_WEIGHTED)
+        found = steer__steady_weighted(t, service, row, row_n, family, client);
+    else if (svc->chooser == STEP_STICKY)
+        found = steer__steady_sticky(t, service, row, row_n, family, client, hashed);
+    return found == STEER_NONE ? STEER_NONE : svc->endpoint_first + found;
+}
+
 static __attribute__((noinline)) void choose_at_length(const struct steer_tables *t,
                                                        uint32_t service, const uint16_t *row,
                                                        uint16_t row_n, enum steer_family family,
@@ -272,12 +286,14 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
                   uint16_t row_n, enum steer_family family, const struct steer_client *client,
                   struct steer_plan *out)
 {
-    uint32_t only = only_endpoint(t, service, row, row_n, family, client->allowed);
     out->hashed = false;
-    out->n = only != STEER_NONE;
-    out->why = only != STEER_NONE ? STEER_WHY_HOME : STEER_WHY_NO_TYPE;
-    out->endpoint[0] = only;
-    if (only == STEER_NONE)
+    uint32_t found = only_endpoint(t, service, row, row_n, family, client->allowed);
+    if (found == STEER_NONE && row_n > 0)
+        found = steady(t, service, row, row_n, family, client, &out->hashed);
+    out->n = found != STEER_NONE;
+    out->why = found != STEER_NONE ? STEER_WHY_HOME : STEER_WHY_NO_TYPE;
+    out->endpoint[0] = found;
+    if (found == STEER_NONE)
         choose_at_length(t, service, row, row_n, family, client, out);
 }
 

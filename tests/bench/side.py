@@ -41,25 +41,22 @@ class Server:
         self.wrong += 0 if self.echo else got["answered"] - got["good"]
 
 
-def probed(t, options, mmdb):
-    """Meridian with about so many addresses probed, all of them up."""
-    services = min(options.services, (options.probed + ADDRESSES - 1) // ADDRESSES)
-    common.lab.Process(t, "responder", common.pinned([program("bench_responder"), common.WEB], common.processors()[1]))
-    db = common.store(t, "side-probed", common.document(options.services, "geo", mmdb, services))
-    return Server("meridian, geo, %d probed" % (services * ADDRESSES),
+def meridian(t, options, policy, mmdb, probed=0):
+    """Under a policy, the addresses of so many of its services probed, all of them up."""
+    db = common.store(t, "side-%s-%d" % (policy, probed), common.document(options.services, policy, mmdb, probed))
+    return Server("meridian, " + policy + (", %d probed" % (probed * ADDRESSES) if probed else ""),
                   [t.meridiand, "--db", db, "--listen", "127.0.0.1:%d" % PORT], "decides by client")
 
 
 def servers(t, options):
     found = [Server("floor", [program("bench_floor"), PORT], "nothing", True),
              Server("net_echo", [program("net_echo"), "127.0.0.1:%d" % PORT], "nothing, by src/net", True)]
-    mmdb = common.database(options.networks)
-    for policy in options.policies.split(","):
-        db = common.store(t, "side-" + policy, common.document(options.services, policy, mmdb))
-        found.append(Server("meridian, " + policy, [t.meridiand, "--db", db, "--listen", "127.0.0.1:%d" % PORT],
-                            "decides by client"))
+    mmdb, policies = common.database(options.networks), options.policies.split(",")
+    found += [meridian(t, options, policy, mmdb) for policy in policies]
     if options.probed and t.isolated:
-        found.append(probed(t, options, mmdb))
+        common.lab.Process(t, "responder", common.pinned([program("bench_responder"), common.WEB], common.processors()[1]))
+        some = min(options.services, (options.probed + ADDRESSES - 1) // ADDRESSES)
+        found += [meridian(t, options, policy, mmdb, some) for policy in policies]
     for peer in PEERS if options.peers != "none" else []:
         if peer.is_installed() and (options.peers == "all" or peer.command in options.peers.split(",")):
             folder = t.make_folder(peer.command + "-" + str(len(found)))
@@ -79,14 +76,15 @@ def measure(t, options):
     for turn in range(options.rounds):
         for server in order(found, turn):
             server.measure(t, options)
-            print("round %d of %d: %-20s %6.2f µs" % (turn + 1, options.rounds, server.name, server.us[-1]), flush=True)
+            print("round %d of %d: %-30s %6.2f µs" % (turn + 1, options.rounds, server.name, server.us[-1]), flush=True)
     floor = median(found[0].us)
     common.heading("Processor time for each answered query, {:,} services, {:,} networks, {} rounds of {:g} s".format(
         options.services, options.networks, options.rounds, options.seconds))
     for s in found:
         notes = ["%.0fk a second" % (median(s.rates) / 1e3), s.work]
         if "probed" in s.name:
-            notes.append("workers alone %.2f µs" % median(s.workers_us))
+            workers = median(s.workers_us)
+            notes.append("workers alone %.2f µs, %.2f" % (workers, workers / floor))
         notes += ["lost %d of %d" % (s.lost, s.sent)] if s.lost else []
         notes += ["%d without an address" % s.wrong] if s.wrong else []
         row(s.name, "%.2f µs" % median(s.us), seen(s.us, "%.2f"), "; ".join(notes), median(s.us) / floor)
@@ -99,5 +97,5 @@ if __name__ == "__main__":
                          ("--seconds", 3.0, 0.5, "of load in each round"),
                          ("--window", 128, 128, "queries under way"),
                          ("--policies", ",".join(POLICIES), "geo,weighted", "of Meridian"),
-                         ("--probed", 1000, 60, "addresses probed in one of Meridian's rows"),
+                         ("--probed", 1000, 60, "addresses probed in half of Meridian's rows"),
                          ("--peers", "all", "all", "all, none, or commands: nsd,knotd,gdnsd")])
