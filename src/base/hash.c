@@ -91,7 +91,7 @@ const uint8_t steer_hash_key[16] = {'m', 'e', 'r', 'i', 'd', 'i', 'a', 'n',
 static uint64_t hash_ipv4(const uint8_t b[4], unsigned len)
 {
     uint32_t address = (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
-    uint32_t mask = len == 0 ? 0 : __builtin_bswap32(~0u << (32 - len));
+    uint32_t mask = __builtin_bswap32(len < 32 ? ~(~0u >> len) : ~0u);
     uint64_t message = (uint64_t)(address & mask) << 16 | (uint64_t)len << 8 | 4;
     return sip(steer_hash_key, NULL, NULL, message | 6ull << 56);
 }

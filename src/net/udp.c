@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #define BATCHES_PER_WAKE 8    /* then the other handles of the loop have their turn */
 #define BUSY_FROM 16u         /* datagrams at once; see set_busy */
@@ -188,7 +189,7 @@ static void answer(struct net_listener *l, size_t n)
 /* While anything waits for a socket, as epoll does for those that it was given, the kernel wakes it for each
  * datagram that has left: there is room again. Nobody wants to know, and it is a tenth of what an answer
  * costs. So a listener to which many come at once is taken out, and looked at in each turn of the loop until
- * nothing is there. Out and in again is two calls, which fewer than BUSY_FROM answers do not pay for. */
+ * nothing is there. Out and in again is some calls, which fewer than BUSY_FROM answers do not pay for. */
 static void set_busy(struct net_listener *l)
 {
     if (l->busy || uv_is_closing((uv_handle_t *)&l->worker->busy))
@@ -198,11 +199,17 @@ static void set_busy(struct net_listener *l)
     uv_idle_start(&l->worker->busy, net__udp_on_busy);
 }
 
-static void set_quiet(struct net_listener *l)
+/* libuv ends the program when the kernel has no room for one more that is waited for: so it is asked before.
+ * False: it has none, and the listener stays busy. */
+static bool set_quiet(struct net_listener *l)
 {
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = l->fd};
+    if (epoll_ctl(uv_backend_fd(&l->worker->loop), EPOLL_CTL_ADD, l->fd, &e) != 0)
+        return false;
     l->busy = false;
-    int rc = uv_poll_start(&l->poll, UV_READABLE, net__udp_on_poll);
+    int rc = uv_poll_start(&l->poll, UV_READABLE, net__udp_on_poll); /* takes it out, then in */
     CHECK(rc == 0); /* fails for a closing handle only */
+    return true;
 }
 
 /* Was there anything? */
@@ -237,10 +244,8 @@ void net__udp_on_busy(uv_idle_t *busy)
     size_t left = 0;
     for (size_t i = 0; i < w->listeners_n; i++) {
         struct net_listener *l = &w->listeners[i];
-        if (l->busy && serve(l, BATCHES_PER_WAKE))
+        if (l->busy && (serve(l, BATCHES_PER_WAKE) || !set_quiet(l)))
             left++;
-        else if (l->busy)
-            set_quiet(l);
     }
     if (left == 0)
         uv_idle_stop(busy);

@@ -198,6 +198,34 @@ static void a_stop_answers_what_a_busy_listener_has_queued(void **state)
     net__worker_destroy(w);
 }
 
+static void refuse_to_wait_for_more(void)
+{
+    struct bed b = {0};
+    struct net_address at[NET_ADDRESS_MAX];
+    struct net_worker *w = worker_open(&b, at);
+    int fd = client("127.0.0.1", at[0].at.port, SOCK_DGRAM, NULL);
+    char buf[16];
+    send_texts(fd, NET_BATCH);
+    uv_run(&w->loop, UV_RUN_ONCE);
+    take_texts(fd, NET_BATCH);
+    if (!deny_syscall(SYS_epoll_ctl, -1, ENOSPC))
+        _exit(77);
+    for (int i = 0; i < 3; i++) { /* nothing is there, then something */
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        MUST(w->listeners[0].busy);
+        MUST(send(fd, "text", 4, 0) == 4);
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        MUST(take(fd, buf, sizeof buf) == 4);
+    }
+    _exit(0);
+}
+
+static void a_listener_that_nobody_may_wait_for_stays_busy(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(refuse_to_wait_for_more), 0);
+}
+
 /* What a slot held before must not shine through: lengths and texts vary at random, with both
  * families in turn over the same slots. */
 static void slots_do_not_remember_earlier_datagrams(void **state)
@@ -417,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_batch_may_mix_the_addresses_asked),
         cmocka_unit_test(a_burst_of_200_is_answered_whole_and_once),
         cmocka_unit_test(nothing_waits_for_a_socket_while_much_comes),
+        cmocka_unit_test(a_listener_that_nobody_may_wait_for_stays_busy),
         cmocka_unit_test(a_stop_answers_what_a_busy_listener_has_queued),
         cmocka_unit_test(slots_do_not_remember_earlier_datagrams),
         cmocka_unit_test(no_answer_is_sent_when_the_callback_gives_none),
