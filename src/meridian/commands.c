@@ -195,7 +195,7 @@ static const struct command table[] = {
      "meridian map rule remove world continent:EU", run_remove, FLAGS_EDIT, NOUN_RULE, NULL},
     {"latency import", "FILE.csv",
      "Replaces the latency table with the rows where,region,milliseconds of a file (- is standard "
-     "input).",
+     "input). The header alone empties it.",
      "meridian latency import latency.csv", run_latency_import, FLAGS_EDIT, NOUN_LATENCY, NULL},
     {"latency list", "", "Lists the latency table.", "meridian latency list", run_list, 0,
      NOUN_LATENCY, NULL},

@@ -57,6 +57,7 @@ struct csv {
     struct diag *diag;
     struct arena *arena;
     json_t *rows;
+    bool header;
 };
 
 static void read_line(struct csv *csv, char *line, unsigned number)
@@ -71,8 +72,10 @@ static void read_line(struct csv *csv, char *line, unsigned number)
                    n < COLUMNS ? "less" : "more");
         return;
     }
-    if (number == 1 && strcasecmp(column[0], "where") == 0)
-        return; /* the header */
+    if (number == 1 && strcasecmp(column[0], "where") == 0) {
+        csv->header = true;
+        return;
+    }
     struct model_place place;
     double ms = 0;
     size_t errors = csv->diag->errors;
@@ -114,6 +117,11 @@ json_t *latency_parse(const char *text, size_t len, const char *path, const stru
         line = stop + 1;
     }
     arena_destroy(csv.arena);
+    /* What should have written it may have failed. */
+    if (diag->errors == 0 && !csv.header && json_array_size(csv.rows) == 0)
+        diag_error(
+            diag, ERR_SYNTAX, path,
+            "nothing is in it; the header alone, where,region,milliseconds, empties the table");
     if (diag->errors == 0)
         return csv.rows;
     json_decref(csv.rows);

@@ -408,7 +408,10 @@ class Revisions(Case):
         bad = self.write("bad.csv", "net:81.2.69.0/24,eu-west,9\nnet:81.2.70.0/24,mars,9\nx,y\n")
         self.run_fail(1, ["bad.csv:2", "mars", "bad.csv:3"], "latency", "import", bad)
         self.assertEqual(len(self.run_json("latency", "list")), 2)
-        self.stored(self.run_ok("latency", "import", "-", stdin=""), head + 2)
+        for nothing in ("", "\n", "# later\n"):  # of a command that failed, say
+            self.run_fail(1, ["header alone"], "latency", "import", "-", stdin=nothing)
+        self.assertEqual(len(self.run_json("latency", "list")), 2)
+        self.stored(self.run_ok("latency", "import", "-", stdin="where,region,milliseconds\n"), head + 2)
         self.assertEqual(self.run_json("latency", "list"), [])
 
 
