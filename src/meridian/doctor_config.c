@@ -7,14 +7,6 @@
 
 #define CHECK_NAME "configuration"
 
-static bool has_step(const struct policy *p, enum policy_step_kind kind)
-{
-    for (uint8_t i = 0; p && i < p->n; i++)
-        if (p->step[i].kind == kind)
-            return true;
-    return false;
-}
-
 static bool serves_in(const struct model_service *s, const char *region)
 {
     for (uint32_t i = 0; i < s->endpoints_n; i++)
@@ -129,7 +121,7 @@ void doctor_config(struct doctor *d)
         const struct model_map *map = s->map ? model_map(d->m, s->map) : NULL;
         look_at_weights(d, s);
         look_at_endpoints(d, s);
-        if (map && has_step(s->parsed, STEP_FENCE))
+        if (map && policy_has(s->parsed, STEP_FENCE))
             look_at_fence(d, s, map);
         if (map)
             look_at_rules(d, s, map);

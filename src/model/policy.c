@@ -205,3 +205,11 @@ char *policy_format(const struct policy *p, char out[POLICY_TEXT_MAX])
     }
     return out;
 }
+
+bool policy_has(const struct policy *p, enum policy_step_kind kind)
+{
+    for (uint8_t i = 0; p && i < p->n; i++)
+        if (p->step[i].kind == kind)
+            return true;
+    return false;
+}

@@ -33,14 +33,6 @@ static const char *type_text(uint8_t type)
     return type == TYPE_A ? "A" : type == TYPE_AAAA ? "AAAA" : "CNAME";
 }
 
-static bool has_step(const struct model_service *s, enum policy_step_kind kind)
-{
-    for (unsigned i = 0; s->parsed && i < s->parsed->n; i++)
-        if (s->parsed->step[i].kind == kind)
-            return true;
-    return false;
-}
-
 static const char *zone_of(const struct model *m, const char *name)
 {
     for (const char *p = name; p; p = strchr(p, '.')) {
@@ -138,7 +130,7 @@ static void endpoints(struct validation *v, struct facts *f)
         FAIL(v, "service", s->name,
              "host names cannot be endpoints at a zone's apex, where no CNAME may stand: give "
              "addresses");
-    if (has_step(s, STEP_ALL))
+    if (policy_has(s->parsed, STEP_ALL))
         FAIL(v, "service", s->name,
              "host names cannot be endpoints under the policy step all, since a name has one "
              "CNAME: give addresses or another policy");
@@ -161,7 +153,8 @@ static void missing_types(struct validation *v, const struct facts *f)
 static void coordinates(struct services *x, const struct facts *f)
 {
     const struct model_service *s = f->s;
-    bool nearest = has_step(s, STEP_NEAREST), latency = has_step(s, STEP_LATENCY);
+    bool nearest = policy_has(s->parsed, STEP_NEAREST),
+         latency = policy_has(s->parsed, STEP_LATENCY);
     uint64_t unplaced = f->used & ~x->placed;
     for (int r = 0; unplaced; r++, unplaced >>= 1) {
         if (!(unplaced & 1))
@@ -210,7 +203,7 @@ static void fence(struct services *x, const struct facts *f, const struct model_
 static void policy(struct services *x, const struct facts *f)
 {
     const struct model_service *s = f->s;
-    bool geo = has_step(s, STEP_GEO), fenced = has_step(s, STEP_FENCE);
+    bool geo = policy_has(s->parsed, STEP_GEO), fenced = policy_has(s->parsed, STEP_FENCE);
     const struct model_map *map = s->map ? model_map(x->v->m, s->map) : NULL;
     if (s->map && !map)
         FAIL(x->v, "service", s->name, "map \"%s\" does not exist%s", s->map,
@@ -223,7 +216,7 @@ static void policy(struct services *x, const struct facts *f)
     if (map && !geo && !fenced)
         WARN(x->v, "service", s->name,
              "map %s has no effect: only the policy steps geo and fence read it", s->map);
-    if (s->answers && !has_step(s, STEP_ALL))
+    if (s->answers && !policy_has(s->parsed, STEP_ALL))
         WARN(x->v, "service", s->name, "answers has no effect without the policy step all");
     if (fenced && map)
         fence(x, f, map);

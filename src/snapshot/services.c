@@ -38,14 +38,6 @@ struct builder { /* where the next record goes */
     struct steer_shape *shapes;
 };
 
-static bool has_step(const struct policy *p, enum policy_step_kind kind)
-{
-    for (uint32_t i = 0; i < p->n; i++)
-        if (p->step[i].kind == kind)
-            return true;
-    return false;
-}
-
 static enum policy_step_kind chooser_of(const struct policy *p)
 {
     enum policy_step_kind last = p->n ? p->step[p->n - 1].kind : STEP_WEIGHTED;
@@ -159,7 +151,7 @@ static enum err add_sites(struct builder *b, const struct model_service *svc,
     struct steer_endpoint endpoint[MODEL_ENDPOINTS_PER_SERVICE_MAX];
     union steer_address address[MODEL_ENDPOINTS_PER_SERVICE_MAX];
     int region = -1;
-    find_tiers(svc, has_step(svc->parsed, STEP_FAILOVER), &tiers);
+    find_tiers(svc, policy_has(svc->parsed, STEP_FAILOVER), &tiers);
     for (uint32_t i = 0; i < svc->endpoints_n; i++) {
         const struct model_endpoint *e = &svc->endpoints[i];
         int own = model_region_index(b->c->m, e->region);
@@ -319,14 +311,15 @@ static enum err find_view(struct builder *b, const struct model_service *svc,
                           const struct steer_unit *units, uint32_t units_n, uint32_t *index)
 {
     struct compile *c = b->c;
-    bool placed = has_step(svc->parsed, STEP_FENCE) || has_step(svc->parsed, STEP_GEO) ||
-                  has_step(svc->parsed, STEP_NEAREST) || has_step(svc->parsed, STEP_LATENCY);
+    bool placed = policy_has(svc->parsed, STEP_FENCE) || policy_has(svc->parsed, STEP_GEO) ||
+                  policy_has(svc->parsed, STEP_NEAREST) || policy_has(svc->parsed, STEP_LATENCY);
     int map = map_index(c->m, svc->map);
     struct steer_shape shape = {.policy = *svc->parsed,
                                 .regions = c->s->regions,
                                 .regions_n = c->s->regions_n,
                                 .map = placed && map >= 0 ? c->maps[map] : NULL,
-                                .latency = has_step(svc->parsed, STEP_LATENCY) ? c->latency : NULL,
+                                .latency =
+                                    policy_has(svc->parsed, STEP_LATENCY) ? c->latency : NULL,
                                 .base = c->s->base,
                                 .units = units,
                                 .units_n = units_n};

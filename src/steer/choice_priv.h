@@ -258,7 +258,6 @@ uint32_t steer__pick(const struct choice *c, uint16_t first, uint16_t end, enum 
 uint32_t steer__pick_weighted(const struct choice *c, uint16_t first, uint16_t end,
                               enum level level);
 uint32_t steer__pick_of_site(const struct choice *c, uint16_t item, enum level level);
-uint64_t steer__site_weight(const struct choice *c, const struct steer_site *s, enum level level);
 uint32_t steer__pick_by_group(const struct choice *c, enum level level, struct group *where);
 bool steer__group_with(const struct choice *c, enum level level, struct group *out);
 
@@ -273,11 +272,8 @@ bool steer__any_fraction(const struct choice *c, struct group g, bool *away);
 /* In the first group that has an endpoint of weight above 0. */
 bool steer__place(const struct choice *c, struct home *out);
 
-/* steady.c: of a first group that is at 1, as `place` and then `stays` find it; row_n > 0. The endpoint,
- * counted from the service's first; STEER_NONE: not so simple. */
-uint32_t steer__steady_weighted(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                                uint16_t row_n, enum steer_family family,
-                                const struct steer_client *client);
-uint32_t steer__steady_sticky(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                              uint16_t row_n, enum steer_family family,
-                              const struct steer_client *client, bool *hashed);
+/* steady.c: of a first group that is at 1, as `place` and then `stays` find it. The endpoint as the tables
+ * number it; STEER_NONE: not so simple, and nothing was drawn. */
+uint32_t steer__steady(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                       uint16_t row_n, enum steer_family family, const struct steer_client *client,
+                       bool *hashed);

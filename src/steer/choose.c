@@ -218,48 +218,6 @@ static void choose_when_empty(const struct choice *c)
         plan->why = any_on(c) ? STEER_WHY_FENCED_OFF : STEER_WHY_OFF;
 }
 
-/* What most queries find: the first group is one site with one endpoint of the family, and all of it is at
- * 1. Every chooser comes to the same, at length. STEER_NONE: look closer. */
-static inline uint32_t only_endpoint(const struct steer_tables *t, uint32_t service,
-                                     const uint16_t *row, uint16_t row_n, enum steer_family family,
-                                     uint64_t allowed)
-{
-    const struct steer_service *svc = &t->service[service];
-    if (row_n == 0 || (row_n > 1 && !(row[1] & STEER_GROUP)))
-        return STEER_NONE;
-    const struct steer_site *s = steer_sites(t, svc) + (row[0] & STEER_UNIT);
-    const _Atomic uint32_t *slot = steer_words(t, service) + 1;
-    if (!(allowed >> s->region & 1) || word(t->board.region, s->region) != AVAIL_FULL ||
-        word(slot, s->slot) != AVAIL_FULL)
-        return STEER_NONE;
-    const struct steer_endpoint *e = steer_endpoints(t, svc);
-    uint32_t found = STEER_NONE;
-    for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++) {
-        if (e[i].family != family || e[i].weight == 0)
-            continue;
-        if (found != STEER_NONE)
-            return STEER_NONE;
-        found = i;
-    }
-    if (found == STEER_NONE || word(slot + svc->slots, 2 * found) != AVAIL_FULL)
-        return STEER_NONE;
-    return svc->endpoint_first + found;
-}
-
-/* One endpoint of a first group that is at 1, without a look at what could be; STEER_NONE: look closer. */
-static inline uint32_t steady(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                              uint16_t row_n, enum steer_family family,
-                              const struct steer_client *client, bool *hashed)
-{
-    const struct steer_service *svc = &t->service[service];
-    uint32_t found = STEER_NONE;
-    if (svc->chooser == STEP_WEIGHTED)
-        found = steer__steady_weighted(t, service, row, row_n, family, client);
-    else if (svc->chooser == STEP_STICKY)
-        found = steer__steady_sticky(t, service, row, row_n, family, client, hashed);
-    return found == STEER_NONE ? STEER_NONE : svc->endpoint_first + found;
-}
-
 static __attribute__((noinline)) void choose_at_length(const struct steer_tables *t,
                                                        uint32_t service, const uint16_t *row,
                                                        uint16_t row_n, enum steer_family family,
@@ -287,9 +245,7 @@ void steer_choose(const struct steer_tables *t, uint32_t service, const uint16_t
                   struct steer_plan *out)
 {
     out->hashed = false;
-    uint32_t found = only_endpoint(t, service, row, row_n, family, client->allowed);
-    if (found == STEER_NONE && row_n > 0)
-        found = steady(t, service, row, row_n, family, client, &out->hashed);
+    uint32_t found = steer__steady(t, service, row, row_n, family, client, &out->hashed);
     out->n = found != STEER_NONE;
     out->why = found != STEER_NONE ? STEER_WHY_HOME : STEER_WHY_NO_TYPE;
     out->endpoint[0] = found;

@@ -25,7 +25,7 @@ uint32_t steer__pick_weighted(const struct choice *c, uint16_t first, uint16_t e
 /* What a region weighs against others: its full weight, so that A and AAAA agree and one dead
  * endpoint does not move the region's clients; where nothing is at 1, weight x availability, the
  * larger of the families' sums for the same reason. */
-uint64_t steer__site_weight(const struct choice *c, const struct steer_site *s, enum level level)
+static uint64_t site_weight(const struct choice *c, const struct steer_site *s, enum level level)
 {
     if (level != LEVEL_PARTIAL)
         return full_weight(s);
@@ -51,7 +51,7 @@ static uint16_t sticky_item(const struct choice *c, uint16_t first, uint16_t end
             c->plan->hashed = true;
         (void)consider(&best, item,
                        steer_rendezvous_cost(client_hash(c), c->t->region_hash[s->region]),
-                       steer__site_weight(c, s, level));
+                       site_weight(c, s, level));
     }
     return (uint16_t)(best.index == STEER_NONE ? end : best.index);
 }

@@ -6,25 +6,34 @@
 #define MEMBERS_MAX 16 /* of a group that is drawn from here */
 
 struct steady {
+    const struct steer_tables *t;
+    const struct steer_service *svc;
     const struct steer_site *site;
     const struct steer_endpoint *endpoint;
     const _Atomic uint32_t *region_word, *slot_word, *endpoint_word;
-    uint64_t allowed;
+    const uint16_t *row;
+    uint16_t row_n;
     enum steer_family family;
+    const struct steer_client *client;
 };
 
 static inline struct steady steady_of(const struct steer_tables *t, uint32_t service,
-                                      enum steer_family family, uint64_t allowed)
+                                      const uint16_t *row, uint16_t row_n, enum steer_family family,
+                                      const struct steer_client *client)
 {
     const struct steer_service *svc = &t->service[service];
     const _Atomic uint32_t *words = steer_words(t, service);
-    return (struct steady){.site = steer_sites(t, svc),
+    return (struct steady){.t = t,
+                           .svc = svc,
+                           .site = steer_sites(t, svc),
                            .endpoint = steer_endpoints(t, svc),
                            .region_word = t->board.region,
                            .slot_word = words + 1,
                            .endpoint_word = words + 1 + svc->slots,
-                           .allowed = allowed,
-                           .family = family};
+                           .row = row,
+                           .row_n = row_n,
+                           .family = family,
+                           .client = client};
 }
 
 static inline bool at_1(const struct steady *y, const struct steer_site *s)
@@ -38,38 +47,45 @@ static inline bool counts(const struct steady *y, uint32_t i)
     return (y->endpoint[i].family == y->family) & (y->endpoint[i].weight > 0);
 }
 
-static inline bool more(const uint16_t *row, uint16_t row_n, uint16_t item)
+static inline bool allowed_in(const struct steady *y, const struct steer_site *s)
 {
-    return item < row_n && !(row[item] & STEER_GROUP);
+    return (y->client->allowed >> s->region & 1) != 0;
 }
 
-uint32_t steer__steady_weighted(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                                uint16_t row_n, enum steer_family family,
-                                const struct steer_client *client)
+static inline const struct steer_site *site_at(const struct steady *y, uint32_t item)
 {
-    struct steady y = steady_of(t, service, family, client->allowed);
+    return &y->site[y->row[item] & STEER_UNIT];
+}
+
+static inline bool more(const struct steady *y, uint16_t item)
+{
+    return item < y->row_n && !(y->row[item] & STEER_GROUP);
+}
+
+static uint32_t weighted(const struct steady *y)
+{
     uint32_t member[MEMBERS_MAX + 1], n = 0;
     uint64_t below[MEMBERS_MAX + 1], total = 0; /* weights of those before */
     bool full = true;
     uint16_t item = 0;
     do {
-        const struct steer_site *s = &y.site[row[item] & STEER_UNIT];
-        if (!(y.allowed >> s->region & 1))
+        const struct steer_site *s = site_at(y, item);
+        if (!allowed_in(y, s))
             continue;
-        if (!at_1(&y, s) || n + s->endpoint_n > MEMBERS_MAX)
+        if (!at_1(y, s) || n + s->endpoint_n > MEMBERS_MAX)
             return STEER_NONE;
         for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++) {
-            bool one = counts(&y, i);
-            full &= !one | (word(y.endpoint_word, 2 * i) == AVAIL_FULL);
+            bool one = counts(y, i);
+            full &= !one | (word(y->endpoint_word, 2 * i) == AVAIL_FULL);
             member[n] = i;
             below[n] = total;
             n += one;
-            total += one ? y.endpoint[i].weight : 0;
+            total += one ? y->endpoint[i].weight : 0;
         }
-    } while (more(row, row_n, ++item));
+    } while (more(y, ++item));
     if (n == 0 || !full)
         return STEER_NONE;
-    uint64_t at = n > 1 ? random_below(client->rng, total) : 0;
+    uint64_t at = n > 1 ? random_below(y->client->rng, total) : 0;
     uint32_t k = 0;
     for (uint32_t i = 1; i < n; i++)
         k += at >= below[i];
@@ -91,10 +107,9 @@ static inline bool offers(const struct steady *y, const struct steer_site *s, ui
     return full;
 }
 
-static uint32_t by_rendezvous(const struct steer_tables *t, uint32_t service,
-                              const struct steady *y, const struct steer_site *s, uint64_t hash)
+static uint32_t by_rendezvous(const struct steady *y, const struct steer_site *s, uint64_t hash)
 {
-    const uint64_t *name = t->hash + t->service[service].hash_first;
+    const uint64_t *name = y->t->hash + y->svc->hash_first;
     struct best best = {.index = STEER_NONE};
     for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++)
         if (counts(y, i))
@@ -103,34 +118,78 @@ static uint32_t by_rendezvous(const struct steer_tables *t, uint32_t service,
     return best.index;
 }
 
-uint32_t steer__steady_sticky(const struct steer_tables *t, uint32_t service, const uint16_t *row,
-                              uint16_t row_n, enum steer_family family,
-                              const struct steer_client *client, bool *hashed)
+static uint32_t sticky(const struct steady *y, bool *hashed)
 {
-    struct steady y = steady_of(t, service, family, client->allowed);
-    uint64_t hash = steer_hash_client(client->ip, client->network_len);
+    uint64_t hash = steer_hash_client(y->client->ip, y->client->network_len);
     struct best best = {.index = STEER_NONE};
     uint32_t sites = 0, kept_n = 0, kept = 0;
     uint16_t item = 0;
     do {
-        const struct steer_site *s = &y.site[row[item] & STEER_UNIT];
-        if (!(y.allowed >> s->region & 1))
+        const struct steer_site *s = site_at(y, item);
+        if (!allowed_in(y, s))
             continue;
         uint32_t n, first = 0;
-        if (!at_1(&y, s) || !offers(&y, s, &n, &first))
+        if (!at_1(y, s) || !offers(y, s, &n, &first))
             return STEER_NONE;
         if (n == 0)
             continue;
         sites++;
-        if (consider(&best, item, steer_rendezvous_cost(hash, t->region_hash[s->region]),
+        if (consider(&best, item, steer_rendezvous_cost(hash, y->t->region_hash[s->region]),
                      full_weight(s))) {
             kept_n = n;
             kept = first;
         }
-    } while (more(row, row_n, ++item));
+    } while (more(y, ++item));
     if (sites == 0)
         return STEER_NONE;
     *hashed = sites > 1 || kept_n > 1;
-    return kept_n == 1 ? kept
-                       : by_rendezvous(t, service, &y, &y.site[row[best.index] & STEER_UNIT], hash);
+    return kept_n == 1 ? kept : by_rendezvous(y, site_at(y, best.index), hash);
+}
+
+/* One site with one endpoint of the family: every chooser comes to the same. Mostly it is so, and what the
+ * others need is not even taken down. */
+static inline uint32_t only(const struct steer_tables *t, const struct steer_service *svc,
+                            const _Atomic uint32_t *slot, const struct steer_site *s,
+                            enum steer_family family, uint64_t allowed)
+{
+    if (!(allowed >> s->region & 1) || word(t->board.region, s->region) != AVAIL_FULL ||
+        word(slot, s->slot) != AVAIL_FULL)
+        return STEER_NONE;
+    const struct steer_endpoint *e = steer_endpoints(t, svc);
+    uint32_t found = STEER_NONE;
+    for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++) {
+        if (e[i].family != family || e[i].weight == 0)
+            continue;
+        if (found != STEER_NONE)
+            return STEER_NONE;
+        found = i;
+    }
+    if (found == STEER_NONE || word(slot + svc->slots, 2 * found) != AVAIL_FULL)
+        return STEER_NONE;
+    return found;
+}
+
+static __attribute__((noinline)) uint32_t several(const struct steer_tables *t, uint32_t service,
+                                                  const uint16_t *row, uint16_t row_n,
+                                                  enum steer_family family,
+                                                  const struct steer_client *client, bool *hashed)
+{
+    struct steady y = steady_of(t, service, row, row_n, family, client);
+    return y.svc->chooser == STEP_WEIGHTED ? weighted(&y)
+           : y.svc->chooser == STEP_STICKY ? sticky(&y, hashed)
+                                           : STEER_NONE;
+}
+
+uint32_t steer__steady(const struct steer_tables *t, uint32_t service, const uint16_t *row,
+                       uint16_t row_n, enum steer_family family, const struct steer_client *client,
+                       bool *hashed)
+{
+    const struct steer_service *svc = &t->service[service];
+    uint32_t found = STEER_NONE;
+    if (row_n == 1 || (row_n > 1 && row[1] & STEER_GROUP))
+        found = only(t, svc, steer_words(t, service) + 1,
+                     steer_sites(t, svc) + (row[0] & STEER_UNIT), family, client->allowed);
+    if (found == STEER_NONE && row_n > 0)
+        found = several(t, service, row, row_n, family, client, hashed);
+    return found == STEER_NONE ? STEER_NONE : svc->endpoint_first + found;
 }

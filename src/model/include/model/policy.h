@@ -39,3 +39,4 @@ struct policy { /* the chooser is always the last step */
 enum err policy_parse(const char *text, const char *where, struct policy *out,
                       struct diag *diag) WARN_UNUSED;
 char *policy_format(const struct policy *p, char out[POLICY_TEXT_MAX]);
+bool policy_has(const struct policy *p, enum policy_step_kind kind); /* NULL has none */
