@@ -91,7 +91,10 @@ bool crowd_of_networks(const struct geo_base *base, struct crowd *out)
         crowd_fini(out);
         return false;
     }
-    geo_base_each_v4(base, count_range, &n);
+    if (!geo_base_each_v4(base, count_range, &n)) {
+        crowd_fini(out);
+        return false;
+    }
     struct drawing x = {.base = base, .out = out, .all = n.located == 0};
     uint64_t ranges = x.all ? n.all_ranges : n.located_ranges;
     x.each = ranges <= CROWD_CLIENTS_MAX / 2;
@@ -100,7 +103,10 @@ bool crowd_of_networks(const struct geo_base *base, struct crowd *out)
     x.step = (double)(x.all ? n.all : n.located) / (double)places;
     x.step = x.step < 1 ? 1 : x.step;
     x.next = x.step / 2;
-    geo_base_each_v4(base, draw_range, &x);
+    if (!geo_base_each_v4(base, draw_range, &x)) {
+        crowd_fini(out);
+        return false;
+    }
     double sum = 0;
     for (uint32_t i = 0; i < out->n; i++)
         out->upto[i] = sum += (double)out->client[i].weight;

@@ -1,6 +1,7 @@
-#include "geo_priv.h"
+#include "sweep.h"
 
 #include "base/check.h"
+
 #include <stdlib.h>
 
 struct geo_base *geo_base_ref(struct geo_base *b)
@@ -15,14 +16,20 @@ void geo_base_unref(struct geo_base **base)
     *base = NULL;
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < b->dbs_n; i++)
+    for (size_t i = 0; i < b->dbs_n; i++) {
         geo_db_unref(&b->dbs[i]);
+        if (b->place_of)
+            free(b->place_of[i]);
+    }
     free(b->dbs);
+    free(b->place_of);
     free(b->own);
+    geo__ranges_v6_full_fini(&b->own_ranges[0]);
+    geo__ranges_v6_full_fini(&b->own_ranges[1]);
     free(b->places);
     free(b->spots);
-    geo__ranges_v4_fini(&b->v4);
-    geo__ranges_v6_full_fini(&b->v6);
+    geo__index_fini(&b->spot_index);
+    geo_base_fold(b);
     free(b);
 }
 
@@ -80,9 +87,8 @@ uint32_t geo_base_own_find(const struct geo_base *b, const struct ip_prefix *p)
 
 uint32_t geo_base_find(const struct geo_base *b, const struct ip *ip)
 {
-    if (ip->family == 4)
-        return b->v4.value[geo__ranges_v4_find(&b->v4, (uint32_t)geo__number(ip))];
-    return b->v6.value[geo__ranges_v6_full_find(&b->v6, geo__number(ip))];
+    struct geo_spot s = geo__spot_at(b, ip);
+    return geo__spot_find(b, &s);
 }
 
 size_t geo_base_dbs_n(const struct geo_base *b)
@@ -96,32 +102,36 @@ struct geo_db *geo_base_db(const struct geo_base *b, size_t i)
     return b->dbs[i];
 }
 
-void geo_base_sizes(const struct geo_base *b, uint64_t *blocks)
+/* The range from first to just before end. */
+static void tell(void (*fn)(void *, const struct ip *, uint64_t, uint32_t), void *ctx, u128 first,
+                 u128 end, uint32_t spot)
 {
-    memset(blocks, 0, b->spots_n * sizeof *blocks);
-    for (size_t i = 0; i < b->v4.n; i++) {
-        uint32_t last = i + 1 < b->v4.n ? b->v4.start[i + 1] - 1 : UINT32_MAX;
-        unsigned shift = 32 - BLOCK_BITS_V4;
-        blocks[b->v4.value[i]] += (last >> shift) - (b->v4.start[i] >> shift) + 1;
-    }
-    for (size_t i = 0; i < b->v6.n; i++) {
-        u128 last = i + 1 < b->v6.n ? b->v6.start[i + 1] - 1 : geo__family_last(6);
-        unsigned shift = 128 - BLOCK_BITS_V6;
-        blocks[b->v6.value[i]] += (uint64_t)((last >> shift) - (b->v6.start[i] >> shift)) + 1;
-    }
+    unsigned shift = 32 - BLOCK_BITS_V4;
+    struct ip ip = geo__address(4, first);
+    fn(ctx, &ip, (uint64_t)(((end - 1) >> shift) - (first >> shift)) + 1, spot);
 }
 
-void geo_base_each_v4(const struct geo_base *b,
+bool geo_base_each_v4(const struct geo_base *b,
                       void (*fn)(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot),
                       void *ctx)
 {
-    unsigned shift = 32 - BLOCK_BITS_V4;
-    for (size_t i = 0; i < b->v4.n; i++) {
-        uint32_t first = b->v4.start[i];
-        uint32_t last = i + 1 < b->v4.n ? b->v4.start[i + 1] - 1 : UINT32_MAX;
-        struct ip ip = {.family = 4,
-                        .b = {(uint8_t)(first >> 24), (uint8_t)(first >> 16), (uint8_t)(first >> 8),
-                              (uint8_t)first}};
-        fn(ctx, &ip, (last >> shift) - (first >> shift) + 1, b->v4.value[i]);
+    struct sweep s;
+    bool ok = geo__sweep_open(&s, b, NULL, 4) == ERR_OK;
+    u128 first = 0;
+    uint32_t spot = GEO_NONE;
+    for (bool more = ok; more; more = geo__sweep_on(&s)) {
+        uint32_t here;
+        enum err e = geo__sweep_spot(&s, &here);
+        CHECK(e == ERR_OK); /* all spots are known */
+        if (here == spot)
+            continue;
+        if (spot != GEO_NONE)
+            tell(fn, ctx, first, s.at, spot);
+        first = s.at;
+        spot = here;
     }
+    if (ok)
+        tell(fn, ctx, first, geo__family_last(4) + 1, spot);
+    geo__sweep_close(&s);
+    return ok;
 }

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "geo/base.h"
 #include "geo/view.h"
+#include "index.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -48,12 +49,19 @@ struct geo_base {
     atomic_uint refs;
     struct geo_db **dbs;
     size_t dbs_n;
+    uint32_t **place_of; /* by database: its place -> ours */
     struct geo_own *own;
     uint32_t own_n;
+    struct ranges_v6_full
+        own_ranges[2];        /* IPv4, IPv6: the longest own network around, GEO_NONE for none */
     struct geo_place *places; /* [0] is nowhere; texts belong to the databases */
     uint32_t places_n;
     struct geo_spot *spots;
     uint32_t spots_n;
+    size_t spots_cap;
+    struct geo_index spot_index;
+    /* The compiling thread's alone: while views are built, what all of the above says. */
+    bool spread;
     struct ranges_v4 v4;
     struct ranges_v6_full v6;
 };
@@ -143,3 +151,9 @@ size_t geo__ranges_v6_full_find(const struct ranges_v6_full *r, u128 key);
  * the index of the longest network around them, GEO_NONE for none. */
 enum err geo__own_build(struct geo_base *b, const struct ip_prefix *own, size_t own_n);
 enum err geo__own_flatten(const struct geo_base *b, unsigned family, struct ranges_v6_full *out);
+
+/* base_build.c: the number of a spot. Find: the base has it. */
+enum err geo__spot_intern(struct geo_base *b, const struct geo_spot *s, uint32_t *out);
+uint32_t geo__spot_find(const struct geo_base *b, const struct geo_spot *s);
+/* base_build.c: the ranges, where they are not there; views are built from them. */
+enum err geo__base_spread(struct geo_base *b);

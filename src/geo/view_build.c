@@ -196,23 +196,22 @@ static enum err build(struct build *w, const struct geo_base *b, const struct ge
     return ERR_OK;
 }
 
-enum err geo_view_build(const struct geo_base *b, const struct geo_value *of_spot,
-                        struct geo_view **out, struct diag *diag)
+enum err geo_view_build(struct geo_base *b, const struct geo_value *of_spot, struct geo_view **out,
+                        struct diag *diag)
 {
     *out = NULL;
     struct geo_view *v = calloc(1, sizeof *v);
     struct build w = {0};
-    enum err e = v ? ERR_OK : ERR_NOMEM;
-    if (v) {
+    enum err e = v ? geo__base_spread(b) : ERR_NOMEM;
+    if (v)
         atomic_init(&v->refs, 1);
+    if (!e)
         e = build(&w, b, of_spot, v);
-    }
     free(w.leaves);
     free(w.pool);
     if (e) {
         geo_view_unref(&v);
-        return diag_error(diag, e, "geo", "out of memory for a map of %zu ranges",
-                          b->v4.n + b->v6.n);
+        return diag_error(diag, e, "geo", "out of memory for a map of %u spots", b->spots_n);
     }
     *out = v;
     return ERR_OK;

@@ -94,6 +94,8 @@ enum err snapshot_compile(struct model *m, struct snapshot_cache *cache,
     cache_begin_views(cache);
     cache_settle_zones(cache, false);
     enum err e = compile_all(&c);
+    if (cache->base)
+        geo_base_fold(cache->base); /* all views are built */
     free(c.maps);
     free(c.map_digest);
     free(c.before);

@@ -105,8 +105,8 @@ static double mmdb_ns(const char *path, const struct ip *ip)
     return found ? t : 0;
 }
 
-static void measure(const struct geo_base *b, const struct geo_db *db, const char *what,
-                    unsigned regions, const char *path)
+static void measure(struct geo_base *b, const struct geo_db *db, const char *what, unsigned regions,
+                    const char *path)
 {
     uint32_t n = geo_base_spots_n(b);
     struct geo_value *values = calloc(n, sizeof *values);

@@ -131,20 +131,64 @@ static void the_longest_own_network_wins_in_random_worlds(void **state)
     }
 }
 
-static void sizes_count_blocks_of_24_and_48_bits(void **state)
+struct seen {
+    const struct geo_base *base;
+    uint64_t blocks, of_a_16, of_an_address;
+    uint32_t ranges, before, wrong;
+};
+
+static void look(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot)
+{
+    struct seen *x = ctx;
+    uint32_t own = geo_base_spot(x->base, spot)->own;
+    x->wrong += geo_base_find(x->base, first) != spot || (x->ranges && spot == x->before);
+    x->ranges++;
+    x->before = spot;
+    x->blocks += blocks;
+    x->of_a_16 += own == 0 ? blocks : 0;
+    x->of_an_address += own == 1 ? blocks : 0;
+}
+
+static void each_range_is_told_with_its_blocks_of_24_bits(void **state)
 {
     (void)state;
     struct ip_prefix own[] = {world_prefix("192.0.0.0/16"), world_prefix("198.51.100.7/32"),
                               world_prefix("2001:db8::/32")};
     struct geo_base *b;
     assert_int_equal(geo_base_build(NULL, 0, own, 3, &b, NULL), ERR_OK);
-    uint64_t *sizes = calloc(geo_base_spots_n(b), sizeof *sizes);
-    geo_base_sizes(b, sizes);
-    assert_int_equal(sizes[spot_at(b, "192.0.1.1")], 256);
-    assert_int_equal(sizes[spot_at(b, "198.51.100.7")], 1);
-    assert_int_equal(sizes[spot_at(b, "2001:db8::")], 65536);
-    free(sizes);
+    struct seen x = {.base = b};
+    assert_true(geo_base_each_v4(b, look, &x));
+    assert_int_equal(x.wrong, 0);
+    assert_int_equal(x.of_a_16, 256);
+    assert_int_equal(x.of_an_address, 1);
+    assert_int_equal(x.ranges, 11); /* three private ones, the two here, and what lies between */
+    assert_int_equal(x.blocks, (1u << 24) + 2); /* an address begins a block and ends one */
     geo_base_unref(&b);
+}
+
+static void a_folded_base_says_the_same_and_its_views_are_the_same(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed(&r, world_seed());
+    for (unsigned round = 0; round < 20; round++) {
+        struct world w;
+        world_make(&w, &r, 40, 5);
+        struct geo_view *again;
+        geo_base_fold(w.base);
+        geo_base_fold(w.base);
+        assert_int_equal(geo_view_build(w.base, w.values, &again, NULL), ERR_OK);
+        assert_int_equal(geo_view_blocks_n(again), geo_view_blocks_n(w.view));
+        geo_base_fold(w.base);
+        for (unsigned i = 0; i < 500; i++) {
+            struct ip ip = world_pick(&w, &r);
+            struct geo_found a = geo_view_lookup(w.view, &ip), b = geo_view_lookup(again, &ip);
+            assert_memory_equal(&a, &b, sizeof a);
+            assert_int_equal(a.class, w.values[geo_base_find(w.base, &ip)].class);
+        }
+        geo_view_unref(&again);
+        world_free(&w);
+    }
 }
 
 int main(void)
@@ -154,7 +198,8 @@ int main(void)
         cmocka_unit_test(kinds_begin_and_end_where_the_rfcs_say),
         cmocka_unit_test(own_networks_are_sorted_single_and_know_their_parents),
         cmocka_unit_test(the_longest_own_network_wins_in_random_worlds),
-        cmocka_unit_test(sizes_count_blocks_of_24_and_48_bits),
+        cmocka_unit_test(each_range_is_told_with_its_blocks_of_24_bits),
+        cmocka_unit_test(a_folded_base_says_the_same_and_its_views_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

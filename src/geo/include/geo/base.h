@@ -1,12 +1,15 @@
-/* geo/base: all databases and all own networks, merged into one list of ranges.
- * Shape     an address belongs to exactly one spot: (place, asn, own network, kind). Ranges are sorted
- *           and gapless over both families; spots are distinct.
+/* geo/base: what all databases and all own networks say together.
+ * Shape     an address belongs to exactly one spot: (place, asn, own network, kind); spots are distinct.
+ * Ranges    views are built from the merged ranges, 8 and 20 octets each, sorted and gapless over both
+ *           families. They are there after build, go with geo_base_fold, and come back with the next view;
+ *           everything else asks the databases.
  * Own       networks that the configuration names (`net:` rules, latency rows), any length. A spot's own
  *           is the longest of them that contains it; geo_own.parent leads to the next shorter one.
  * Place     from the first database in the list that has a location for the block; asn from the first
  *           that has an ASN. place 0 is "nowhere".
  * Owns      ranges, spots, own networks; holds references to its databases. Reference counted.
- * Threads   build: one thread, not a worker. Immutable afterwards. */
+ * Threads   build, fold and geo_view_build: one thread at a time, not a worker. The rest is immutable
+ *           after build, and any thread's. */
 #pragma once
 
 #include "geo/db.h"
@@ -35,6 +38,8 @@ struct geo_base;
 /* own may hold duplicates; they become one. */
 enum err geo_base_build(struct geo_db *const *dbs, size_t dbs_n, const struct ip_prefix *own,
                         size_t own_n, struct geo_base **out, struct diag *diag) WARN_UNUSED;
+/* Gives back the memory of the ranges, after the last view of many is built. */
+void geo_base_fold(struct geo_base *b);
 struct geo_base *geo_base_ref(struct geo_base *b);
 void geo_base_unref(struct geo_base **b);
 
@@ -51,9 +56,8 @@ uint32_t geo_base_own_find(const struct geo_base *b, const struct ip_prefix *p);
 uint32_t geo_base_find(const struct geo_base *b, const struct ip *ip);
 size_t geo_base_dbs_n(const struct geo_base *b);
 struct geo_db *geo_base_db(const struct geo_base *b, size_t i);
-/* Number of /24 (IPv4) and /48 (IPv6) blocks of each spot, for weighing: sizes[spots_n]. */
-void geo_base_sizes(const struct geo_base *b, uint64_t *blocks);
-/* Every IPv4 range in order: its first address, its number of /24 blocks (begun ones count), its spot. */
-void geo_base_each_v4(const struct geo_base *b,
+/* Every IPv4 range in order: its first address, its number of /24 blocks (begun ones count), its spot. False:
+ * out of memory, and nothing was called. */
+bool geo_base_each_v4(const struct geo_base *b,
                       void (*fn)(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot),
                       void *ctx);

@@ -28,7 +28,7 @@ struct geo_found {
 
 struct geo_view;
 
-enum err geo_view_build(const struct geo_base *b, const struct geo_value *of_spot /* [spots_n] */,
+enum err geo_view_build(struct geo_base *b, const struct geo_value *of_spot /* [spots_n] */,
                         struct geo_view **out, struct diag *diag) WARN_UNUSED;
 struct geo_view *geo_view_ref(struct geo_view *v);
 void geo_view_unref(struct geo_view **v);
