@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -102,11 +103,13 @@ static struct chunk *grow(struct arena *a, size_t need)
     if (own) {
         c->next = a->head->next;
         a->head->next = c;
+        if (a->dense)
+            pages_ready(c, 0, size);
         return c;
     }
     c->next = a->head;
     a->head = c;
-    if (!a->dense && size >= 4 * READY_BYTES)
+    if (size >= 4 * READY_BYTES && !(a->dense && size >= HUGE_BYTES))
         c->ready = 0;
     if (a->chunk_next < (4u << 20))
         a->chunk_next *= 2;
@@ -119,8 +122,7 @@ static void make_ready(struct chunk *c)
 {
     size_t to = (c->used + READY_BYTES - 1) & ~(size_t)(READY_BYTES - 1);
     to = to < c->size ? to : c->size;
-    (void)madvise((char *)c + c->ready, to - c->ready,
-                  MADV_POPULATE_WRITE); /* or as they are written to */
+    pages_ready(c, c->ready, to);
     c->ready = to;
 }
 

@@ -1,12 +1,16 @@
 #include "geo_priv.h"
 
+#include "base/pages.h"
+
 #include <stdlib.h>
 
-static bool resize(void **p, size_t n, size_t size)
+static bool resize(void **p, size_t before, size_t n, size_t size)
 {
     if (n > SIZE_MAX / size)
         return false;
     void *q = realloc(*p, n ? n * size : 1);
+    if (q && n > before)
+        pages_ready(q, before * size, n * size);
     if (q)
         *p = q;
     return q != NULL;
@@ -17,7 +21,8 @@ static bool resize(void **p, size_t n, size_t size)
     bool geo__##kind##_reserve(struct kind *r, size_t cap)                                         \
     {                                                                                              \
         void *start = r->start, *value = r->value;                                                 \
-        bool ok = resize(&start, cap, sizeof *r->start) && resize(&value, cap, sizeof *r->value);  \
+        bool ok = resize(&start, r->cap, cap, sizeof *r->start) &&                                 \
+                  resize(&value, r->cap, cap, sizeof *r->value);                                   \
         r->start = start;                                                                          \
         r->value = value;                                                                          \
         if (ok)                                                                                    \

@@ -1,6 +1,8 @@
 #include "view_priv.h"
 
 #include "base/check.h"
+#include "base/pages.h"
+
 #include <stdlib.h>
 
 /* Walks a family's ranges as blocks: neighbours with equal values are one range, a range falls into
@@ -105,6 +107,7 @@ static uint32_t add_pieces(struct build *w, size_t n)
         w->failed |= q == NULL;
         if (!q)
             return 0;
+        pages_ready(q, w->pieces_cap * PIECE_BYTES, cap * PIECE_BYTES);
         w->pool = q;
         w->pieces_cap = cap;
     }
@@ -175,6 +178,7 @@ static enum err build(struct build *w, const struct geo_base *b, const struct ge
     w->leaves = make_leaves(b, of_spot);
     if (!v->arena || !w->leaves)
         return ERR_NOMEM;
+    arena_dense(v->arena, true);
     for (unsigned f = 0; f < 2; f++) {
         uint32_t *root = arena_alloc_aligned(v->arena, ROOT_SLOTS * sizeof *root, PIECE_BYTES);
         if (!root)

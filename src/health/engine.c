@@ -147,7 +147,9 @@ static bool allocate(struct health *h)
     h->service_site_first = ARENA_ARRAY(a, uint32_t, v + 1);
     h->service_site = by_service(c) ? NULL : ARENA_ARRAY(a, uint32_t, s);
     h->region_site_first = ARENA_ARRAY(a, uint32_t, r + 1);
+    arena_dense(a, true);
     h->region_site = ARENA_ARRAY(a, uint32_t, s);
+    arena_dense(a, false);
     h->endpoint_not_full = ARENA_ARRAY(a, uint32_t, e);
     h->site_not_full = ARENA_ARRAY(a, uint32_t, s);
     h->region_word = ARENA_ARRAY(a, uint32_t, r);
@@ -190,7 +192,7 @@ static void start_endpoint(struct health *h, struct probed *p, uint32_t endpoint
 
 static void start_endpoints(struct health *h)
 {
-    for (uint32_t i = 0; i < h->cfg.endpoints_n; i++) {
+    for (uint32_t i = 0; h->probed_n && i < h->cfg.endpoints_n; i++) {
         struct probed *p = health__probed(h, i);
         if (!p)
             continue;
@@ -216,7 +218,7 @@ static void start_site(struct health *h, struct judged *j, uint32_t site)
 
 static void start_sites(struct health *h)
 {
-    for (uint32_t i = 0; i < h->cfg.sites_n; i++) {
+    for (uint32_t i = 0; h->judged_n && i < h->cfg.sites_n; i++) {
         struct judged *j = health__judged(h, i);
         if (!j)
             continue;

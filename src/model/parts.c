@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "model_priv.h"
 
 #include <stdlib.h>
@@ -56,6 +57,7 @@ bool model_part_reserve(struct model *m, enum model_part part, uint32_t n)
     void *grown = reallocarray(*items_at(m, part), room, layout[part].size);
     if (!grown)
         return false;
+    pages_ready(grown, (size_t)h->room[part] * layout[part].size, (size_t)room * layout[part].size);
     *items_at(m, part) = grown;
     h->room[part] = room;
     return true;

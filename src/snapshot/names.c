@@ -2,6 +2,7 @@
  * services come and go it is changed, else built, which is a fifth of a compilation. */
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "snapshot_priv.h"
 
 #include <stdlib.h>
@@ -186,6 +187,7 @@ static enum err build(struct compile *c, const struct zone_input *zones, struct 
         free(services);
         return diag_error(c->diag, ERR_NOMEM, "", "out of memory for the table of names");
     }
+    pages_ready(services, 0, c->m->services_n * sizeof *services);
     for (uint32_t i = 0; i < c->m->services_n; i++)
         list_service(c->m, i, services);
     enum err e = zone_tree_build(zones, c->m->zones_n, services, c->m->services_n, n->arena,

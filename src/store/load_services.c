@@ -111,6 +111,8 @@ static enum err services_init(struct services *x)
     enum err e = store__number(l->s, l->f, "SELECT count(*) FROM service", &n, l->diag);
     x->scratch = n < UINT32_MAX ? arena_create(0) : NULL;
     x->room = x->scratch ? (uint32_t)n : 0;
+    if (x->scratch)
+        arena_dense(x->scratch, true);
     x->ids = x->scratch ? ARENA_ARRAY(x->scratch, int64_t, x->room + (size_t)1) : NULL;
     l->failed = !x->ids || !model_part_reserve(l->m, PART_SERVICES, x->room);
     return e;

@@ -1,6 +1,7 @@
 #include "tree_priv.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static bool grow(struct tree_build *b, void *array, size_t *cap, size_t need, si
         b->out_of_memory = true;
         return false;
     }
+    pages_ready(bigger, *cap * item, need * item);
     memcpy(array, &bigger, sizeof bigger);
     *cap = want;
     return true;
@@ -77,6 +79,7 @@ static bool slots_reserve(struct tree_build *b, size_t nodes_n)
         b->out_of_memory = true;
         return false;
     }
+    pages_ready(slots, 0, n * sizeof *slots);
     memset(slots, 0xff, n * sizeof *slots); /* ZONE_NONE */
     for (size_t i = 0; i < b->slots_n; i++)
         if (b->slots[i].node != ZONE_NONE)
@@ -410,7 +413,9 @@ static enum err tree_build(struct tree_build *b, struct arena *arena, struct zon
 {
     b->apex = calloc(b->zones_n + 1, sizeof *b->apex);
     b->above = calloc(b->zones_n + 1, sizeof *b->above);
-    if (!b->apex || !b->above || !slots_reserve(b, b->zones_n + b->services_n))
+    size_t names = b->zones_n + b->services_n; /* at least, where all are well */
+    if (!b->apex || !b->above || !slots_reserve(b, names) ||
+        !grow(b, &b->nodes, &b->nodes_cap, names, sizeof *b->nodes))
         return ERR_NOMEM;
     zones_add(b);
     zones_link(b);
