@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define GEO_CHECK_MS 250
-
 /* ------------------------------------------------------------------------------- the models */
 
 /* The model as it is in force for this run: the head with the command line's settings. A new
@@ -396,15 +394,12 @@ static void do_job(struct keeper *k, struct keeper_job *job, bool stopping)
 static void look_around(struct keeper *k)
 {
     int64_t now = clock_mono_ms();
-    if (now - k->polled_ms >= KEEPER_POLL_MS) {
-        k->polled_ms = now;
-        keeper__watch_store(k);
-        keeper__watch_history(k);
-    }
-    if (now - k->geo_checked_ms >= GEO_CHECK_MS) {
-        k->geo_checked_ms = now;
-        keeper__watch_geo(k);
-    }
+    if (now - k->polled_ms < KEEPER_POLL_MS)
+        return;
+    k->polled_ms = now;
+    keeper__watch_store(k);
+    keeper__watch_history(k);
+    keeper__watch_geo(k);
 }
 
 static void *keeper_main(void *arg)

@@ -17,7 +17,7 @@
 #include "store/revise.h"
 #include <uv.h>
 
-#define KEEPER_POLL_MS 200
+#define KEEPER_POLL_MS 100
 
 struct keeper;
 struct keeper_job {

@@ -26,7 +26,7 @@ struct keeper {
 
     uv_async_t doorbell;
     /* The thread's that works. */
-    int64_t polled_ms, geo_checked_ms, retried_ms, history_retried_ms;
+    int64_t polled_ms, retried_ms, history_retried_ms;
     bool behind; /* what is stored is not what serves */
     bool cannot_write;
     unsigned busy_looks; /* in a row */
