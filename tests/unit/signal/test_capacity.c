@@ -569,31 +569,41 @@ static void without_reports_it_is_the_plain_overflow(void **state)
     end(&x);
 }
 
+/* Does any region refuse guests? */
+static bool refuses_as_before(struct loop *x, struct rng *rng)
+{
+    struct signal_capacity_view was, is;
+    begin(x, rng, 0.7);
+    for (int k = 0; k < 6; k++)
+        step(x);
+    take(x, 0, HEALTH_DOWN);
+    for (int k = 0; k < 6; k++)
+        step(x);
+    struct signal_capacity *next = signal_capacity_create(x->lab.s, x->capacity);
+    signal_capacity_look(next, x->h, x->now_ms, 1);
+    bool some = false;
+    for (uint32_t r = 0; r < REGIONS; r++) {
+        signal_capacity_show(x->capacity, r, &was);
+        signal_capacity_show(next, r, &is);
+        assert_true(was.admits[0] == is.admits[0] && fabs(was.demand - is.demand) < 1e-6);
+        some |= is.admits[0] < 1;
+    }
+    signal_capacity_destroy(&next);
+    end(x);
+    return some;
+}
+
+/* In one world of five all others have room for all that one had. */
 static void a_new_configuration_goes_on_refusing(void **state)
 {
     (void)state;
     struct rng rng;
     rng_seed(&rng, lab_seed());
     static struct loop x;
-    struct signal_capacity_view was, is;
-    begin(&x, &rng, 0.7);
-    for (int k = 0; k < 6; k++)
-        step(&x);
-    take(&x, 0, HEALTH_DOWN);
-    for (int k = 0; k < 6; k++)
-        step(&x);
-    struct signal_capacity *next = signal_capacity_create(x.lab.s, x.capacity);
-    signal_capacity_look(next, x.h, x.now_ms, 1);
-    bool some = false;
-    for (uint32_t r = 0; r < REGIONS; r++) {
-        signal_capacity_show(x.capacity, r, &was);
-        signal_capacity_show(next, r, &is);
-        assert_true(was.admits[0] == is.admits[0] && fabs(was.demand - is.demand) < 1e-6);
-        some |= is.admits[0] < 1;
-    }
-    assert_true(some);
-    signal_capacity_destroy(&next);
-    end(&x);
+    int some = 0;
+    for (int i = 0; i < WORLDS; i++)
+        some += refuses_as_before(&x, &rng);
+    assert_true(some > WORLDS / 2);
 }
 
 int main(void)
