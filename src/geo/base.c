@@ -29,7 +29,7 @@ void geo_base_unref(struct geo_base **base)
     free(b->places);
     free(b->spots);
     geo__index_fini(&b->spot_index);
-    geo_base_fold(b);
+    geo__base_drop(b);
     free(b);
 }
 
@@ -115,6 +115,13 @@ bool geo_base_each_v4(const struct geo_base *b,
                       void (*fn)(void *ctx, const struct ip *first, uint64_t blocks, uint32_t spot),
                       void *ctx)
 {
+    const struct ranges_v4 *v4 = &b->v4;
+    if (!geo__base_folds(b)) {
+        for (size_t i = 0; i < v4->n; i++)
+            tell(fn, ctx, v4->start[i], i + 1 < v4->n ? v4->start[i + 1] : geo__family_last(4) + 1,
+                 v4->value[i]);
+        return true;
+    }
     struct sweep s;
     bool ok = geo__sweep_open(&s, b, NULL, 4) == ERR_OK;
     u128 first = 0;

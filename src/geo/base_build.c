@@ -147,7 +147,8 @@ static void put_range(struct geo_base *b, unsigned family, u128 at, uint32_t spo
 static enum err spread_family(struct geo_base *b, unsigned family)
 {
     struct sweep s;
-    enum err e = geo__sweep_open(&s, b, b, family);
+    enum err e =
+        geo__sweep_open(&s, b, b->built ? NULL : b, family); /* what others read does not grow */
     size_t most = 0;
     for (size_t i = 0; !e && i < s.n; i++)
         most += s.sources[i].n;
@@ -175,11 +176,18 @@ enum err geo__base_spread(struct geo_base *b)
         e = ERR_NOMEM;
     b->spread = true;
     if (e)
-        geo_base_fold(b);
+        geo__base_drop(b);
     return e;
 }
 
 void geo_base_fold(struct geo_base *b)
+{
+    if (!geo__base_folds(b))
+        return;
+    geo__base_drop(b);
+}
+
+void geo__base_drop(struct geo_base *b)
 {
     geo__ranges_v4_fini(&b->v4);
     geo__ranges_v6_full_fini(&b->v6);
@@ -203,6 +211,7 @@ static enum err build(struct build *w, struct geo_db *const *dbs, size_t dbs_n,
         e = build_places(w);
     if (!e)
         e = geo__base_spread(w->b);
+    w->b->built = true;
     return e;
 }
 

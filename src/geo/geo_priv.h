@@ -60,7 +60,8 @@ struct geo_base {
     uint32_t spots_n;
     size_t spots_cap;
     struct geo_index spot_index;
-    /* The compiling thread's alone: while views are built, what all of the above says. */
+    bool built; /* no spot is added any more */
+    /* What all of the above says. Where it comes and goes, the compiling thread's alone. */
     bool spread;
     struct ranges_v4 v4;
     struct ranges_v6_full v6;
@@ -157,3 +158,9 @@ enum err geo__spot_intern(struct geo_base *b, const struct geo_spot *s, uint32_t
 uint32_t geo__spot_find(const struct geo_base *b, const struct geo_spot *s);
 /* base_build.c: the ranges, where they are not there; views are built from them. */
 enum err geo__base_spread(struct geo_base *b);
+void geo__base_drop(struct geo_base *b);
+/* Merging what one database says costs little, so the ranges go; of several it is dear, and they stay. */
+static inline bool geo__base_folds(const struct geo_base *b)
+{
+    return b->dbs_n <= 1;
+}

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define BUSY_LOOKS_MAX 10
+#define BUSY_LOOKS_MAX 15
 #define RETRY_MS 1000
 
 struct fresh_job { /* a finished job that nobody asked for */

@@ -57,7 +57,7 @@ bool model_part_reserve(struct model *m, enum model_part part, uint32_t n)
     void *grown = reallocarray(*items_at(m, part), room, layout[part].size);
     if (!grown)
         return false;
-    pages_ready(grown, (size_t)h->room[part] * layout[part].size, (size_t)room * layout[part].size);
+    pages_ready(grown, (size_t)h->room[part] * layout[part].size, (size_t)n * layout[part].size);
     *items_at(m, part) = grown;
     h->room[part] = room;
     return true;

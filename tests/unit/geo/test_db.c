@@ -358,6 +358,18 @@ static const struct geo_spot *spot(const struct geo_base *b, const char *text)
     return geo_base_spot(b, geo_base_find(b, &ip));
 }
 
+struct walked {
+    const struct geo_base *b;
+    unsigned n, wrong;
+};
+
+static void walk(void *ctx, const struct ip *first, uint64_t blocks, uint32_t at)
+{
+    struct walked *w = ctx;
+    w->n++;
+    w->wrong += blocks == 0 || geo_base_find(w->b, first) != at;
+}
+
 static void the_first_database_with_an_answer_wins(void **state)
 {
     (void)state;
@@ -400,6 +412,10 @@ static void the_first_database_with_an_answer_wins(void **state)
     struct world w = {.base = b, .values = values};
     assert_int_equal(geo_view_build(b, values, &w.view, NULL), ERR_OK);
     world_check_blocks(&w);
+    geo_base_fold(b); /* of two databases the ranges stay */
+    struct walked walked = {.b = b};
+    assert_true(geo_base_each_v4(b, walk, &walked));
+    assert_true(walked.n > 10 && walked.wrong == 0);
     world_free(&w);
 }
 

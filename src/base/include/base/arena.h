@@ -14,7 +14,8 @@ struct arena;
 /* budget_bytes 0 means no bound. NULL when out of memory. */
 struct arena *arena_create(size_t budget_bytes);
 void arena_destroy(struct arena *a);
-/* Dense: what is asked for from here on will be filled, and read at random, so what is large has huge pages.
+/* Dense: what is asked for from here on will be filled, and read at random, so what is large has huge pages, and
+ * all of them at once.
  * Not for what is reserved and may stay unused. */
 void arena_dense(struct arena *a, bool dense);
 /* Zero-filled. align is a power of two, at most 4096. */

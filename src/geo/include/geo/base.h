@@ -1,8 +1,8 @@
 /* geo/base: what all databases and all own networks say together.
  * Shape     an address belongs to exactly one spot: (place, asn, own network, kind); spots are distinct.
  * Ranges    views are built from the merged ranges, 8 and 20 octets each, sorted and gapless over both
- *           families. They are there after build, go with geo_base_fold, and come back with the next view;
- *           everything else asks the databases.
+ *           families. They are there after build. Of one database at most they go with geo_base_fold,
+ *           come back with the next view, and everything else asks the database; of several they stay.
  * Own       networks that the configuration names (`net:` rules, latency rows), any length. A spot's own
  *           is the longest of them that contains it; geo_own.parent leads to the next shorter one.
  * Place     from the first database in the list that has a location for the block; asn from the first
