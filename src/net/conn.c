@@ -279,6 +279,15 @@ static void settle(struct net_conn *c, bool alive)
     CHECK(rc == 0);
 }
 
+/* false: the connection is over. Queries may have come while answers went out: who is to close when there is
+ * nothing to do looks once more. */
+static bool step(struct net_conn *c)
+{
+    if (!c->out)
+        return read_some(c);
+    return flush(c) && (c->out || !c->worker->draining || read_some(c));
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)events;
@@ -287,7 +296,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0) /* POLLERR: the peer is gone, and libuv has stopped the handle */
         settle(c, false);
     else
-        settle(c, c->out ? flush(c) : read_some(c));
+        settle(c, step(c));
     net__udp_turn(w);
 }
 

@@ -353,6 +353,31 @@ static void stopping_waits_for_answers_to_be_read(void **state)
     bed_stop(&b);
 }
 
+static void stopping_answers_what_came_while_answers_were_unread(void **state)
+{
+    (void)state;
+    struct bed b = {0};
+    bed_start(&b);
+    int fd = connect_from(&b, NULL);
+    uint8_t frames[4 * 6];
+    for (int i = 0; i < 4; i++)
+        frame(frames + i * 6, "B\xea\x60x", 4);
+    assert_int_equal(send(fd, frames, sizeof frames, 0), sizeof frames);
+    assert_true(BED_REACHES(&b, tcp_queries, 4)); /* of their answers not all fit the socket */
+    send_frame(fd, "B\xea\x60x", 4);
+    struct stopper s = {b.server, 60000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, stop_in_thread, &s);
+    struct timespec nap = {.tv_nsec = 50000000}; /* so that it stops before they are read, mostly */
+    nanosleep(&nap, NULL);
+    static uint8_t buf[5 * 60002];
+    assert_true(take_exactly(fd, buf, sizeof buf));
+    assert_true(is_closed(fd));
+    pthread_join(thread, NULL);
+    close(fd);
+    bed_stop(&b);
+}
+
 static void stopping_ends_at_the_deadline(void **state)
 {
     (void)state;
@@ -413,6 +438,7 @@ int main(void)
         cmocka_unit_test(many_addresses_come_and_go),
         cmocka_unit_test(stopping_lets_a_begun_query_finish_and_closes_the_idle),
         cmocka_unit_test(stopping_waits_for_answers_to_be_read),
+        cmocka_unit_test(stopping_answers_what_came_while_answers_were_unread),
         cmocka_unit_test(stopping_ends_at_the_deadline),
         cmocka_unit_test(what_the_kernel_had_queued_is_still_answered),
     };
