@@ -333,6 +333,23 @@ static void stopping_lets_a_begun_query_finish_and_closes_the_idle(void **state)
     bed_stop(&b);
 }
 
+/* The server stops while the client reads what it asked for, and is then hung up on. */
+static void stop_while_reading(struct bed *b, int fd, size_t answers)
+{
+    static uint8_t buf[5 * 60002];
+    struct stopper s = {b->server, 60000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, stop_in_thread, &s);
+    struct timespec nap = {.tv_nsec = 50000000}; /* it stops before they are read, mostly */
+    nanosleep(&nap, NULL);
+    bool all = take_exactly(fd, buf, answers * 60002), closed = all && is_closed(fd);
+    pthread_join(thread, NULL);
+    close(fd);
+    bed_stop(b);
+    assert_true(all);
+    assert_true(closed);
+}
+
 static void stopping_waits_for_answers_to_be_read(void **state)
 {
     (void)state;
@@ -342,15 +359,7 @@ static void stopping_waits_for_answers_to_be_read(void **state)
     for (int i = 0; i < 4; i++)
         send_frame(fd, "B\xea\x60x", 4); /* 60,000 bytes each */
     assert_true(BED_REACHES(&b, tcp_queries, 1));
-    struct stopper s = {b.server, 60000};
-    pthread_t thread;
-    pthread_create(&thread, NULL, stop_in_thread, &s);
-    static uint8_t buf[4 * 60002];
-    assert_true(take_exactly(fd, buf, sizeof buf));
-    assert_true(is_closed(fd));
-    pthread_join(thread, NULL);
-    close(fd);
-    bed_stop(&b);
+    stop_while_reading(&b, fd, 4);
 }
 
 static void stopping_answers_what_came_while_answers_were_unread(void **state)
@@ -358,24 +367,15 @@ static void stopping_answers_what_came_while_answers_were_unread(void **state)
     (void)state;
     struct bed b = {0};
     bed_start(&b);
-    int fd = connect_from(&b, NULL);
+    int fd = connect_from(&b, NULL), small = 4096;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
     uint8_t frames[4 * 6];
     for (int i = 0; i < 4; i++)
         frame(frames + i * 6, "B\xea\x60x", 4);
     assert_int_equal(send(fd, frames, sizeof frames, 0), sizeof frames);
     assert_true(BED_REACHES(&b, tcp_queries, 4)); /* of their answers not all fit the socket */
     send_frame(fd, "B\xea\x60x", 4);
-    struct stopper s = {b.server, 60000};
-    pthread_t thread;
-    pthread_create(&thread, NULL, stop_in_thread, &s);
-    struct timespec nap = {.tv_nsec = 50000000}; /* so that it stops before they are read, mostly */
-    nanosleep(&nap, NULL);
-    static uint8_t buf[5 * 60002];
-    assert_true(take_exactly(fd, buf, sizeof buf));
-    assert_true(is_closed(fd));
-    pthread_join(thread, NULL);
-    close(fd);
-    bed_stop(&b);
+    stop_while_reading(&b, fd, 5);
 }
 
 static void stopping_ends_at_the_deadline(void **state)
