@@ -60,48 +60,41 @@ static u128 start_of(const struct sweep_source *s, size_t i)
     }
 }
 
+/* What database d says, where those before it said nothing. */
+static void add(const struct geo_base *b, struct geo_spot *s, size_t d, uint32_t value)
+{
+    if (s->place == 0)
+        s->place = b->place_of[d][value];
+    if (s->asn == 0)
+        s->asn = b->dbs[d]->places[value].asn;
+}
+
 static struct geo_spot merge(const struct geo_base *b, const struct sweep_source *sources)
 {
-    struct geo_spot s = {0};
-    for (size_t d = 0; d < b->dbs_n && !(s.place && s.asn); d++) {
-        uint32_t value = sources[d].value[sources[d].i];
-        if (s.place == 0)
-            s.place = b->place_of[d][value];
-        if (s.asn == 0)
-            s.asn = b->dbs[d]->places[value].asn;
-    }
     const struct sweep_source *own = &sources[b->dbs_n], *kind = own + 1;
-    s.own = own->value[own->i];
-    s.kind = (uint8_t)kind->value[kind->i];
+    struct geo_spot s = {.own = own->value[own->i], .kind = (uint8_t)kind->value[kind->i]};
+    for (size_t d = 0; d < b->dbs_n && !(s.place && s.asn); d++)
+        add(b, &s, d, sources[d].value[sources[d].i]);
     return s;
 }
 
-static size_t find(const struct sweep_source *s, u128 key)
+static uint32_t db_value(const struct geo_db *db, unsigned family, u128 key)
 {
-    size_t at = 0;
-    for (size_t n = s->n, half; n > 1; n -= half) {
-        half = n / 2;
-        at += start_of(s, at + half) <= key ? half : 0;
-    }
-    return at;
+    return family == 4 ? db->v4.value[geo__ranges_v4_find(&db->v4, (uint32_t)key)]
+                       : db->v6.value[geo__ranges_v6_find(&db->v6, (uint64_t)(key >> 64))];
 }
 
 struct geo_spot geo__spot_at(const struct geo_base *b, const struct ip *ip)
 {
     u128 key = geo__number(ip);
-    struct geo_spot s = {0};
-    for (size_t d = 0; d < b->dbs_n && !(s.place && s.asn); d++) {
-        struct sweep_source db = source(b, d, ip->family);
-        uint32_t value = db.value[find(&db, key)];
-        if (s.place == 0)
-            s.place = b->place_of[d][value];
-        if (s.asn == 0)
-            s.asn = b->dbs[d]->places[value].asn;
-    }
-    struct sweep_source own = source(b, b->dbs_n, ip->family),
-                        kind = source(b, b->dbs_n + 1, ip->family);
-    s.own = own.value[find(&own, key)];
-    s.kind = (uint8_t)kind.value[find(&kind, key)];
+    const struct ranges_v6_full *own = &b->own_ranges[ip->family == 6];
+    struct sweep_source kind = source(b, b->dbs_n + 1, ip->family);
+    while (kind.i + 1 < kind.n && start_of(&kind, kind.i + 1) <= key)
+        kind.i++;
+    struct geo_spot s = {.own = own->value[geo__ranges_v6_full_find(own, key)],
+                         .kind = (uint8_t)kind.value[kind.i]};
+    for (size_t d = 0; d < b->dbs_n && !(s.place && s.asn); d++)
+        add(b, &s, d, db_value(b->dbs[d], ip->family, key));
     return s;
 }
 
