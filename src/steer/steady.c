@@ -97,7 +97,7 @@ static inline bool offers(const struct steady *y, const struct steer_site *s, ui
                           uint32_t *first)
 {
     bool full = true;
-    *n = 0;
+    *n = *first = 0;
     for (uint32_t i = s->first, end = i + s->endpoint_n; i < end; i++) {
         bool one = counts(y, i);
         full &= !one | (word(y->endpoint_word, 2 * i) == AVAIL_FULL);
@@ -118,32 +118,82 @@ static uint32_t by_rendezvous(const struct steady *y, const struct steer_site *s
     return best.index;
 }
 
+struct candidate { /* a site that has endpoints which count */
+    const struct steer_site *site;
+    uint32_t n, first;
+};
+
+enum next {
+    NEXT_FOUND,
+    NEXT_NONE,
+    NEXT_ILL /* something is not at 1 */
+};
+
+/* Of the first group, from *item on. */
+static inline enum next next_site(const struct steady *y, uint16_t *item, struct candidate *out)
+{
+    while (*item == 0 || more(y, *item)) {
+        out->site = site_at(y, (*item)++);
+        if (!allowed_in(y, out->site))
+            continue;
+        if (!at_1(y, out->site) || !offers(y, out->site, &out->n, &out->first))
+            return NEXT_ILL;
+        if (out->n > 0)
+            return NEXT_FOUND;
+    }
+    return NEXT_NONE;
+}
+
+/* Both: how many sites had a say, 0 if something is not at 1. */
+static uint32_t by_cost(const struct steady *y, uint64_t hash, struct candidate *out)
+{
+    struct best best = {.index = STEER_NONE};
+    uint32_t sites = 0;
+    uint16_t item = 0;
+    enum next next;
+    for (struct candidate c; (next = next_site(y, &item, &c)) == NEXT_FOUND; sites++)
+        if (consider(&best, item, steer_rendezvous_cost(hash, y->t->region_hash[c.site->region]),
+                     full_weight(c.site)))
+            *out = c;
+    return next == NEXT_NONE ? sites : 0;
+}
+
+/* Among equal weights the smallest cost is the largest hash: no logarithm, no product, no branch. Two hashes
+ * as close as this may cost the same, and then the first of them wins. */
+#define HASH_CLOSE (1ull << 40)
+
+static uint32_t by_hash(const struct steady *y, uint64_t hash, struct candidate *out)
+{
+    uint64_t top = 0, second = 0, weight = full_weight(site_at(y, 0));
+    uint32_t sites = 0;
+    uint16_t item = 0;
+    bool alike = true;
+    enum next next;
+    for (struct candidate c; (next = next_site(y, &item, &c)) == NEXT_FOUND; sites++) {
+        uint64_t h = steer_hash_pair(hash, y->t->region_hash[c.site->region]);
+        bool better = h > top;
+        uint64_t lower = better ? top : h;
+        second = lower > second ? lower : second;
+        top = better ? h : top;
+        out->site = better ? c.site : out->site;
+        out->n = better ? c.n : out->n;
+        out->first = better ? c.first : out->first;
+        alike &= full_weight(c.site) == weight;
+    }
+    if (next == NEXT_ILL)
+        return 0;
+    return alike && top - second >= HASH_CLOSE ? sites : by_cost(y, hash, out);
+}
+
 static uint32_t sticky(const struct steady *y, bool *hashed)
 {
     uint64_t hash = steer_hash_client(y->client->ip, y->client->network_len);
-    struct best best = {.index = STEER_NONE};
-    uint32_t sites = 0, kept_n = 0, kept = 0;
-    uint16_t item = 0;
-    do {
-        const struct steer_site *s = site_at(y, item);
-        if (!allowed_in(y, s))
-            continue;
-        uint32_t n, first = 0;
-        if (!at_1(y, s) || !offers(y, s, &n, &first))
-            return STEER_NONE;
-        if (n == 0)
-            continue;
-        sites++;
-        if (consider(&best, item, steer_rendezvous_cost(hash, y->t->region_hash[s->region]),
-                     full_weight(s))) {
-            kept_n = n;
-            kept = first;
-        }
-    } while (more(y, ++item));
+    struct candidate best = {.site = y->site};
+    uint32_t sites = by_hash(y, hash, &best);
     if (sites == 0)
         return STEER_NONE;
-    *hashed = sites > 1 || kept_n > 1;
-    return kept_n == 1 ? kept : by_rendezvous(y, site_at(y, best.index), hash);
+    *hashed = sites > 1 || best.n > 1;
+    return best.n == 1 ? best.first : by_rendezvous(y, best.site, hash);
 }
 
 /* One site with one endpoint of the family: every chooser comes to the same. Mostly it is so, and what the

@@ -2,6 +2,7 @@
 #include "lab.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <string.h>
 
@@ -19,6 +20,8 @@
     "{'name':'fs.g.test','policy':'fence | sticky','map':'m','endpoints':" ENDPOINTS "},"          \
     "{'name':'fw.g.test','policy':'fence | weighted','map':'m','endpoints':" ENDPOINTS "},"        \
     "{'name':'ps.g.test','policy':'failover | sticky','endpoints':" ENDPOINTS "},"                 \
+    "{'name':'es.g.test','policy':'sticky','endpoints':" EVEN "},"                                 \
+    "{'name':'efs.g.test','policy':'fence | sticky','map':'m','endpoints':" EVEN "},"              \
     "{'name':'n.g.test','policy':'nearest','endpoints':" ENDPOINTS "}]}"
 /* Two of a family and one, weights of all kinds, one of 0, one region with a single family. */
 #define ENDPOINTS                                                                                  \
@@ -27,6 +30,11 @@
     "{'region':'us','address':'192.0.2.4','weight':70},{'region':'us','address':'2001:db8::2'},"   \
     "{'region':'us','address':'2001:db8::3','weight':9,'priority':2},"                             \
     "{'region':'ap','address':'192.0.2.5','weight':250}]"
+/* Regions weigh the same, one of them in two addresses. */
+#define EVEN                                                                                       \
+    "[{'region':'eu','address':'192.0.2.1','weight':8},{'region':'us','address':'192.0.2.2',"      \
+    "'weight':6},{'region':'us','address':'192.0.2.3','weight':2},{'region':'us',"                 \
+    "'address':'2001:db8::1','weight':8},{'region':'ap','address':'192.0.2.4','weight':8}]"
 
 static void flag_regions(struct lab *l, uint32_t word)
 {
@@ -66,8 +74,9 @@ static void assert_alike(struct lab *l, const char *service, uint32_t client, ui
 static void both_ways_answer_alike(void **state)
 {
     (void)state;
-    static const char *services[] = {"s.g.test",  "w.g.test",  "gs.g.test", "fs.g.test",
-                                     "fw.g.test", "ps.g.test", "n.g.test"};
+    static const char *services[] = {"s.g.test",  "w.g.test",   "gs.g.test",
+                                     "fs.g.test", "fw.g.test",  "ps.g.test",
+                                     "es.g.test", "efs.g.test", "n.g.test"};
     struct lab l;
     lab_open(&l, WORLD);
     for (size_t s = 0; s < ARRAY_LEN(services); s++)
@@ -97,11 +106,48 @@ static void one_address_below_1_is_looked_at(void **state)
     lab_close(&l);
 }
 
+static uint64_t unshift(uint64_t x, unsigned by) /* of x ^ x >> by */
+{
+    uint64_t y = x;
+    for (unsigned done = by; done < 64; done += by)
+        y = x ^ y >> by;
+    return y;
+}
+
+/* The cost of a pair whose hash is h: hash_mix undone. */
+static uint64_t cost_of(uint64_t h)
+{
+    uint64_t x = unshift(h, 31) * 0x319642b2d24d8ec3ull; /* inverses mod 2^64 of its factors */
+    x = unshift(unshift(x, 27) * 0x96de1b173f119089ull, 30);
+    uint64_t client = x - 0x9e3779b97f4a7c15ull;
+    assert_true(steer_hash_pair(client, 1) == h);
+    return steer_rendezvous_cost(client, 1);
+}
+
+/* What lets the short way compare hashes: 2^40 more always costs less. */
+static void a_larger_hash_costs_less(void **state)
+{
+    (void)state;
+    const uint64_t apart = 1ull << 40;
+    for (unsigned z = 0; z < 24; z++)
+        for (uint64_t i = 0; i < 256; i++)
+            for (int64_t by = -1; by <= 1; by++) { /* around where the table has an entry */
+                uint64_t h = ((1ull << 63 | i << 55) >> z) + (uint64_t)by;
+                if (h <= UINT64_MAX - apart)
+                    assert_true(cost_of(h + apart) < cost_of(h));
+                if (h >= apart)
+                    assert_true(cost_of(h) < cost_of(h - apart));
+            }
+    assert_true(cost_of(apart) < cost_of(0));
+    assert_true(cost_of(UINT64_MAX) < cost_of(UINT64_MAX - apart));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_answer_alike),
         cmocka_unit_test(one_address_below_1_is_looked_at),
+        cmocka_unit_test(a_larger_hash_costs_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
