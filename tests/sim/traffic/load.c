@@ -28,7 +28,9 @@ static void ask(struct run *r, int i)
     const struct asker *a = &r->w->asker[i];
     struct answer next = r->rule->ask(r, i);
     bool first = r->expires[i] < 0;
-    if (!first && next.region != r->cached[i].region)
+    if (first)
+        r->first[i] = next.region;
+    else if (next.region != r->cached[i].region)
         r->sums.flips += a->networks;
     double ttl = next.ttl_s * a->stretch;
     ttl = ttl < a->floor_s ? a->floor_s : ttl;

@@ -2,6 +2,7 @@
  * sim_traffic --table SEEDS [FIRST]  Meridian and the peers side by side, as Markdown
  * sim_traffic --alone SEEDS [FIRST]  Meridian's row of it, seed by seed
  * sim_traffic --marks SEEDS [FIRST]  the marks that the table has to meet
+ * sim_traffic --fewest SEEDS [FIRST] the fewest changes that any rule needs, knowing what will come
  * sim_traffic --movement WORLDS [FIRST]  one of five regions fails: who moves, who is back
  * sim_traffic --show SEED            one seed's faults and Meridian's log */
 #include "meridian.h"
@@ -59,14 +60,16 @@ int main(int argc, char **argv)
 {
     bool option = argc > 1 && argv[1][0] == '-';
     if (argc < 2 + option || argc > 3 + option) {
-        fprintf(stderr, "usage: sim_traffic [--table | --alone | --marks | --movement] SEEDS "
-                        "[FIRST] | --show SEED\n");
+        fprintf(stderr, "usage: sim_traffic [--table | --alone | --marks | --fewest | --movement] "
+                        "SEEDS [FIRST] | --show SEED\n");
         return 2;
     }
     uint64_t n = strtoull(argv[1 + option], NULL, 10);
     uint64_t first = argc > 2 + option ? strtoull(argv[2 + option], NULL, 10) : 1;
     if (option && strcmp(argv[1], "--table") == 0)
         return table_print(first, (int)n);
+    if (option && strcmp(argv[1], "--fewest") == 0)
+        return hindsight_print(first, (int)n);
     if (option && strcmp(argv[1], "--marks") == 0)
         return table_marks(first, (int)n);
     if (option && strcmp(argv[1], "--alone") == 0)

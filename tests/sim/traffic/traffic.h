@@ -9,6 +9,7 @@
  *   check.c       what must hold of Meridian after each second
  *   movement.c    who moves when one region fails, and who is back afterwards
  *   table.c       rules side by side, as Markdown
+ *   hindsight.c   the fewest changes that any rule needs for so few failures
  *
  * Time      whole seconds. World and faults come from the seed alone and are the same for every
  *           rule; each rule has its own load, since load follows its answers.
@@ -155,6 +156,7 @@ struct run { /* one rule in one world */
     struct truth truth;
     struct rng rng; /* of probes */
     struct answer cached[ASKERS_MAX];
+    int first[ASKERS_MAX]; /* region of the first answer: no fault has begun */
     int expires[ASKERS_MAX];
     double load[REGIONS_MAX], home[REGIONS_MAX];
     double overload[REGIONS_MAX]; /* share of the requests that are too many */
@@ -209,5 +211,6 @@ extern const int rules_of_peers_n;
 void check_second(struct run *r); /* of Meridian, when r->checked */
 int movement_test(uint64_t first, int worlds);
 int table_print(uint64_t first, int seeds);
+int hindsight_print(uint64_t first, int seeds);
 int table_alone(uint64_t first, int seeds);
 int table_marks(uint64_t first, int seeds);
