@@ -46,6 +46,12 @@ function(meridian_busy)
   set_tests_properties(${ARGN} PROPERTIES PROCESSORS 2)
 endfunction()
 
+# meridian_long(TEST ...): end-to-end tests that wait for half a minute and more. ctest starts them first: last,
+# they would be waited for alone.
+function(meridian_long)
+  set_tests_properties(${ARGN} PROPERTIES COST 60)
+endfunction()
+
 # meridian_test(NAME SOURCES a.c ... [LINK room ...]): a cmocka program run by ctest.
 # MERIDIAN_SOURCE_DIR is the repository, for tests that read its files.
 function(meridian_test name)
