@@ -1,7 +1,10 @@
 add_executable(answer_bench ${CMAKE_CURRENT_SOURCE_DIR}/answer_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/by_ldns.c
-               ${CMAKE_CURRENT_SOURCE_DIR}/allocations.c)
+               ${CMAKE_CURRENT_SOURCE_DIR}/allocations.c ${CMAKE_CURRENT_SOURCE_DIR}/world.c)
 target_link_libraries(answer_bench PRIVATE meridian_flags answer snapshot config PkgConfig::LDNS)
 meridian_answers(answer_bench)
 if(NOT MERIDIAN_SANITIZE AND NOT MERIDIAN_FUZZ)
   target_compile_definitions(answer_bench PRIVATE COUNT_ALLOCATIONS)
 endif()
+add_executable(workers_bench ${CMAKE_CURRENT_SOURCE_DIR}/workers_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/world.c)
+target_link_libraries(workers_bench PRIVATE meridian_flags answer snapshot config)
+meridian_answers(workers_bench)

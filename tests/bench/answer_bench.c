@@ -1,13 +1,13 @@
 /* answer_bench SERVICES POLICY [MMDB|- [ROUNDS [QUERIES [subnet|cookie]]]]: whole answers in process: ns
  * per answer over random names and client subnets (or with a client cookie instead), beside the parse
- * alone and what ldns takes to read such a query and write an answer, with compile time and memory. QUERIES is rounded down to whole batches; twice as many are
- * answered in each round, the first half to warm up. Figures, no test, but for one: an answer that asks for
- * memory fails it. What else may not change is counted by instructions.py. */
+ * alone and what ldns takes to read such a query and write an answer, with compile time and memory. QUERIES is
+ * rounded down to whole batches; twice as many are answered in each round, the first half to warm up. Figures,
+ * no test, but for one: an answer that asks for memory fails it. What else may not change is counted by
+ * instructions.py. */
 #include "allocations.h"
-#include "answer/answer.h"
 #include "by_ldns.h"
-#include "base/clock.h"
 #include "config/config.h"
+#include "world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,109 +25,8 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static char *make_config(unsigned services, const char *policy, const char *mmdb)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *f = open_memstream(&text, &len);
-    fprintf(f, "{\"settings\":{%s%s%s},", mmdb ? "\"geo\":\"" : "", mmdb ? mmdb : "",
-            mmdb ? "\"" : "");
-    fputs("\"zones\":[{\"name\":\"gslb.example\",\"ns\":[{\"name\":\"ns1.gslb.example\","
-          "\"addresses\":[\"192.0.2.53\"]}]}],"
-          "\"regions\":[{\"name\":\"us\",\"at\":[38.9,-77.0]},{\"name\":\"eu\",\"at\":[50.1,8.7]},"
-          "{\"name\":\"as\",\"at\":[35.7,139.7]}],"
-          "\"maps\":[{\"name\":\"m\",\"rules\":["
-          "{\"where\":\"continent:NA\",\"regions\":[\"us\",\"eu\",\"as\"]},"
-          "{\"where\":\"continent:EU\",\"regions\":[\"eu\",\"us\",\"as\"]},"
-          "{\"where\":\"continent:AS\",\"regions\":[\"as\",\"us\",\"eu\"]},"
-          "{\"where\":\"default\",\"regions\":[\"us\",\"eu\",\"as\"]}]}],\"services\":[",
-          f);
-    static const char *const regions[] = {"us", "eu", "as"};
-    for (unsigned i = 0; i < services; i++) {
-        fprintf(f,
-                "%s{\"name\":\"svc%06u.gslb.example\",\"policy\":\"%s\",\"map\":\"m\",\"ttl\":30,"
-                "\"endpoints\":[",
-                i ? "," : "", i, policy);
-        for (unsigned r = 0; r < 3; r++)
-            fprintf(f,
-                    "%s{\"region\":\"%s\",\"address\":\"10.%u.%u.%u\",\"priority\":%u},"
-                    "{\"region\":\"%s\",\"address\":\"2001:db8:%x::%x:%x\",\"priority\":%u}",
-                    r ? "," : "", regions[r], (i >> 16 & 63) + 64 * r, i >> 8 & 255, i & 255, r + 1,
-                    regions[r], r + 1, i >> 16, i & 0xffff, r + 1);
-        fputs("]}", f);
-    }
-    fputs("]}", f);
-    fclose(f);
-    return text;
-}
-
-struct packet {
-    uint8_t len;
-    uint8_t bytes[79];
-};
-
-static void put_name(struct packet *p, unsigned service)
-{
-    char label[16];
-    int n = snprintf(label, sizeof label, "svc%06u", service);
-    p->bytes[p->len++] = (uint8_t)n;
-    memcpy(p->bytes + p->len, label, (size_t)n);
-    p->len = (uint8_t)(p->len + n);
-    memcpy(p->bytes + p->len, "\4gslb\7example", 14);
-    p->len += 14;
-}
-
-static void make_cookie_packet(struct rng *rng, unsigned services, struct packet *p)
-{
-    static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
-    uint8_t tail[] = {0,  1, 0,  1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0,
-                      12, 0, 10, 0, 8, 0, 0,  0, 0,   0, 0, 0, 0};
-    p->len = 12;
-    memcpy(p->bytes, header, 12);
-    put_name(p, rng_below(rng, services));
-    tail[1] = rng_below(rng, 5) ? 1 : 28;
-    for (unsigned i = 19; i < sizeof tail; i++)
-        tail[i] = (uint8_t)rng_below(rng, 256);
-    memcpy(p->bytes + p->len, tail, sizeof tail);
-    p->len = (uint8_t)(p->len + sizeof tail);
-}
-
-static void make_packet(struct rng *rng, unsigned services, struct packet *p)
-{
-    static const uint8_t header[12] = {0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
-    uint8_t tail[] = {0, 1,  0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0,
-                      0, 11, 0, 8, 0, 7, 0,  1, 24,  0, 0, 0, 0};
-    p->len = 12;
-    memcpy(p->bytes, header, 12);
-    put_name(p, rng_below(rng, services));
-    tail[1] = rng_below(rng, 5) ? 1 : 28;
-    uint32_t net = 1 + rng_below(rng, 223);
-    tail[23] = (uint8_t)net;
-    tail[24] = (uint8_t)rng_below(rng, 256);
-    tail[25] = (uint8_t)rng_below(rng, 256);
-    memcpy(p->bytes + p->len, tail, sizeof tail);
-    p->len = (uint8_t)(p->len + sizeof tail);
-}
-
-static size_t answer_some(struct answer_worker *w, const struct snapshot *s, const struct packet *p)
-{
-    static uint8_t out[ANSWER_BATCH_MAX][1232];
-    struct answer_request r[ANSWER_BATCH_MAX];
-    size_t bytes = 0;
-    for (unsigned i = 0; i < ANSWER_BATCH_MAX; i++)
-        r[i] = (struct answer_request){.msg = p[i].bytes,
-                                       .len = p[i].len,
-                                       .source = {.family = 4, .b = {127, 0, 0, 1}},
-                                       .out = out[i],
-                                       .cap = sizeof out[i]};
-    answer_batch(w, s, r, ANSWER_BATCH_MAX);
-    for (unsigned i = 0; i < ANSWER_BATCH_MAX; i++)
-        bytes += r[i].out_len;
-    return bytes;
-}
-
 /* The parse alone; a function by itself, so that what is executed in it can be counted. */
-static __attribute__((noipa)) unsigned parse_all(const struct packet *packets, unsigned n)
+static __attribute__((noipa)) unsigned parse_all(const struct bench_packet *packets, unsigned n)
 {
     struct dns_query q;
     unsigned sum = 0;
@@ -137,7 +36,7 @@ static __attribute__((noipa)) unsigned parse_all(const struct packet *packets, u
 }
 
 /* Nanoseconds that ldns takes, of one pass over the packets; negative if it fails. */
-static double ldns_ns(const struct packet *packets, unsigned n)
+static double ldns_ns(const struct bench_packet *packets, unsigned n)
 {
     double began = now_s();
     for (unsigned i = 0; i < n; i++)
@@ -162,7 +61,7 @@ int main(int argc, char **argv)
     }
     struct diag diag = {0};
     char text[512];
-    char *config = make_config(services, policy, mmdb);
+    char *config = bench_config(services, policy, mmdb);
     struct model *m = model_create();
     int64_t revision;
     double t0 = now_s();
@@ -191,12 +90,13 @@ int main(int argc, char **argv)
                (unsigned long long)geo_view_blocks_n(s->views[i]->map),
                (double)geo_view_size_bytes(s->views[i]->map) / 1048576);
 
-    struct packet *packets = calloc(queries, sizeof *packets);
+    struct bench_packet *packets = calloc(queries, sizeof *packets);
     struct rng rng;
     rng_seed(&rng, 42);
     for (unsigned i = 0; i < queries; i++)
-        (cookie ? make_cookie_packet : make_packet)(&rng, services, &packets[i]);
+        (cookie ? bench_cookie_packet : bench_packet)(&rng, services, &packets[i]);
     static struct answer_worker w;
+    static uint8_t out[ANSWER_BATCH_MAX][BENCH_OUT];
     answer_worker_init(&w, 0, 1);
     size_t bytes = 0;
     uint64_t allocations = allocations_n();
@@ -204,7 +104,7 @@ int main(int argc, char **argv)
         t0 = now_s();
         for (unsigned round = 0; round < rounds; round++)
             for (unsigned i = 0; i < queries; i += ANSWER_BATCH_MAX)
-                bytes += answer_some(&w, s, &packets[i]);
+                bytes += bench_answer(&w, s, &packets[i], out);
         t1 = now_s();
     }
     allocations = allocations_n() - allocations;
