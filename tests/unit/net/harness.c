@@ -6,8 +6,10 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -188,6 +190,14 @@ bool take_exactly(int fd, void *buf, size_t len)
         at += (size_t)n;
     }
     return true;
+}
+
+bool has_arrived(int fd)
+{
+    int left = -1;
+    for (int i = 0; i < WAIT_MS && ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0; i++)
+        usleep(1000);
+    return left == 0;
 }
 
 bool is_closed(int fd)

@@ -60,6 +60,7 @@ ssize_t take(int fd, void *buf, size_t cap);
 /* TCP: exactly len bytes; false at the end of the stream or after WAIT_MS. */
 bool take_exactly(int fd, void *buf, size_t len);
 /* The peer closes without another byte (a reset counts). */
+bool has_arrived(int fd); /* all that was sent: the other side's kernel has it */
 bool is_closed(int fd);
 /* Writes a frame with its length; returns its size. */
 size_t frame(uint8_t *to, const void *message, size_t len);

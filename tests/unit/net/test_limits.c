@@ -319,6 +319,7 @@ static void stopping_lets_a_begun_query_finish_and_closes_the_idle(void **state)
     assert_serves(idle);
     assert_serves(busy);
     assert_int_equal(send(busy, "\0\4pi", 4, 0), 4);
+    assert_true(has_arrived(busy));
     struct stopper s = {b.server, 60000};
     pthread_t thread;
     pthread_create(&thread, NULL, stop_in_thread, &s);
@@ -339,6 +340,7 @@ static void stop_while_reading(struct bed *b, int fd, size_t answers)
     static uint8_t buf[5 * 60002];
     struct stopper s = {b->server, 60000};
     pthread_t thread;
+    assert_true(has_arrived(fd));
     pthread_create(&thread, NULL, stop_in_thread, &s);
     struct timespec nap = {.tv_nsec = 50000000}; /* it stops before they are read, mostly */
     nanosleep(&nap, NULL);
