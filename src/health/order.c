@@ -144,13 +144,14 @@ void health__order_due(const struct health *h, const struct order *o, int64_t le
         due = t < 0 ? o->start_ms : o->start_ms + (t / every + 1) * every;
         if (due > o->start_ms + o->over_ms)
             due = o->start_ms + o->over_ms;
-        struct order now = *o;
-        step(&now, h->now_ms);
-        if (now.cap != o->cap) /* an engine that takes over on the dot has this step before it */
-            due = h->now_ms;
     } else if (o->state == HEALTH_AUTO) {
         due = h->now_ms;
     }
+    struct order now = *o;
+    health__order_step(&now, h->now_ms);
+    if (now.cap !=
+        o->cap) /* an engine that takes over on the dot has this step before it, the last one too */
+        due = h->now_ms;
     if (o->until_wall_ms && !(o->maintenance && o->state == HEALTH_AUTO)) {
         int64_t left = o->until_wall_ms - h->wall_ms;
         if (left > lead_ms) /* the TTL is lowered first */

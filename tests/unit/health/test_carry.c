@@ -178,6 +178,23 @@ static void adopt_on_the_dot_of_a_step_of_a_drain_takes_it(void **state)
     assert_avail(world_avail_region(&v, 0), 0.59);
 }
 
+static void adopt_on_the_dot_of_the_last_step_takes_it(void **state)
+{
+    (void)state;
+    struct health_order o = {.state = HEALTH_DRAIN, .author = "ana", .over_ms = 100000};
+    health_order_region(w.h, 0, &o, w.now, w.wall);
+    health_order_endpoint(w.h, 2, &o, w.now, w.wall);
+    world_settle(&w);
+    world_advance(&w, 30000 + 99999);
+    assert_avail(world_avail_region(&w, 0), 0.01);
+    w.now++;
+    w.wall++;
+    adopt();
+    world_advance(&v, 1);
+    assert_avail(world_avail_region(&v, 0), 0);
+    assert_int_equal(health_endpoint_word(v.h, 2) & HEALTH_WORD_AVAIL, 0);
+}
+
 static void adopt_of_an_isolated_engine_stays_isolated_and_says_it_once(void **state)
 {
     (void)state;
@@ -468,6 +485,7 @@ int main(void)
         T(what_is_new_starts_unknown),
         T(adopt_carries_samples_streaks_and_orders),
         T(adopt_on_the_dot_of_a_step_of_a_drain_takes_it),
+        T(adopt_on_the_dot_of_the_last_step_takes_it),
         T(adopt_of_an_isolated_engine_stays_isolated_and_says_it_once),
         T(adopting_the_same_twice_gives_the_same),
         T(a_healthy_engine_saves_nothing),
